@@ -1,0 +1,738 @@
+// The theory of leaving: what may happen to a server on its way out, and what must be done about it.
+// Pure: no clock, socket, thread or log. Every decision of Graceful is made in this file, and every one is tested.
+//
+// Three machines, hottest first, each one total function `step`:
+//   Connection   one word a connection, stepped a few times a request; an adapter applies it with CAS
+//   Gate         one word a server, stepped twice a connection; applied with CAS too
+//   Lifecycle    one value a server, stepped on edges and due times; owned by one mailbox
+//
+// The rules
+//   1. A step never throws; an event that is late, repeated or impossible changes nothing and orders nothing.
+//   2. The machines never call each other: an adapter turns an effect of one into an event of the next.
+//   3. Register, then enter the gate; change the gate, then sweep the table. So nobody inside misses the notice.
+//   4. A client is told on a response of its own. Told, it closes after its work; untold, only once it was quiet.
+//   5. `Emptied` comes exactly once: the gate seals itself in the step in which the last one leaves.
+//   6. Going down, never back: only `IdleExpired`, which is provisional, leads back to `Running`.
+//   7. One grace period covers everything up to the after-drain hooks; these run whatever happened before.
+//   8. Only signals kick. Everybody else who asks for a stop joins the one that is under way.
+//   9. The core never starts a timer: it says when it must be woken at the latest, and a stale wake-up is harmless.
+namespace Graceful.Core
+
+open System
+open System.Runtime.CompilerServices
+
+/// A moment on a monotonic clock, in ticks of 100 ns since a start of the adapter's choosing. Never wall-clock time.
+[<Struct>]
+type Instant =
+    | Instant of ticks: int64
+
+    /// The moment `span` later; the far end of time when it would lie beyond.
+    static member (+)(Instant ticks, span: TimeSpan) =
+        if span.Ticks > Int64.MaxValue - ticks then Instant Int64.MaxValue else Instant(ticks + span.Ticks)
+
+    /// The time from `earlier` to `later`.
+    static member (-)(Instant later, Instant earlier) = TimeSpan(later - earlier)
+
+// ---- Connection --------------------------------------------------------------------------------------------------
+
+/// How observations of a raw socket count as work. A mode is a table from observations to events, not a state.
+[<Struct>]
+type Mode =
+    /// Only explicit marks count.
+    | Manual
+    /// A read marks the connection in use.
+    | Automatic
+    /// As `Automatic`, and setting a read deadline marks it idle.
+    | Deadline
+
+/// What the wrapper of a raw socket saw.
+[<Struct>]
+type Observation =
+    | BytesRead
+    | ReadDeadlineSet
+    | MarkedInUse
+    | MarkedIdle
+
+/// What a connection is doing, as people talk of it. Read out of a `Connection`; never stored beside one.
+[<Struct>]
+type Phase =
+    /// Accepted, and no request yet (a handshake may be under way).
+    | New
+    /// At least one request is in flight.
+    | Active
+    /// Served before, nothing in flight.
+    | Idle
+    /// Upgraded: it speaks a protocol of its own until it ends.
+    | Hijacked
+    /// We closed it, or it is gone.
+    | Closed
+
+/// What happened to a connection.
+[<Struct>]
+type ConnectionEvent =
+    /// A request began. Requests may overlap (HTTP/2) and are counted.
+    | Begin
+    /// A request ended: its response is produced.
+    | End
+    /// The notice went out: `Connection: close` on a response head, a GOAWAY. What is in flight is the last.
+    | Tell
+    /// Somebody works on this raw connection. A level, not a count.
+    | MarkInUse
+    /// Nobody works on this raw connection any more.
+    | MarkIdle
+    /// It was upgraded and carries no more requests.
+    | Hijack
+    /// We are leaving: its next response, or the running one if its head is not out, shall tell the client.
+    | Retire
+    /// It was quiet long enough: close it as soon as nobody works on it.
+    | Reap
+    /// Out of time.
+    | Abort
+    /// The transport is gone, whoever ended it.
+    | Ended
+
+/// What the adapter must do now. At most one a step; `Close`, `Reset` and `LeaveGate` at most once a life.
+[<Struct>]
+type ConnectionEffect =
+    | Nothing
+    /// It went from New or Idle to Active.
+    | BecameActive
+    /// It went from Active to Idle.
+    | BecameIdle
+    /// It went to Hijacked.
+    | BecameHijacked
+    /// Tell the client on the next response head, or with a GOAWAY; answer with `Tell` when that is certain.
+    | AskToClose
+    /// Nobody works on it: let it end after what was written; answer with `Ended` when it is gone.
+    | Close
+    /// End it now; answer with `Ended` when it is gone.
+    | Reset
+    /// It is gone: leave the gate. The last effect of every life.
+    | LeaveGate
+
+/// What a sweep of the drain does with a connection that it finds.
+[<Struct>]
+type Verdict =
+    | LeaveAlone
+    /// Step it with `Reap`.
+    | ReapNow
+    /// It was closed and still is here, and no byte waits in either direction: stop reading from it.
+    | Hasten
+
+/// Tenure (open, hijacked, closing, gone), what it was told, and how much is in flight, in 32 bits.
+/// The phase is derived, so "idle with a request in flight" cannot be written down.
+[<Struct>]
+type Connection = internal Connection of word: uint32
+
+// ---- Gate --------------------------------------------------------------------------------------------------------
+
+/// Who comes and goes, and what the lifecycle wants of the gate.
+[<Struct>]
+type GateEvent =
+    | Enter
+    | Leave
+    /// From now on whoever enters is told that we are leaving (lame duck).
+    | Announce
+    /// The listeners are closed: when the last one leaves, we are empty.
+    | Drain
+    /// As `Drain`, and nobody else gets in.
+    | Shut
+
+/// The answer to somebody who enters, or the news that all have left.
+[<Struct>]
+type GateEffect =
+    | NoChange
+    | Admit
+    /// Let it in, and step it with `Retire`: its first response is its last.
+    | AdmitRetiring
+    | Refuse
+    /// The last one left after `Drain` or `Shut`. Exactly once.
+    | Emptied
+
+/// Stance (open, announced, draining, shut) and head count in 64 bits. Shut and empty is sealed: nothing moves it.
+[<Struct>]
+type Gate = internal Gate of word: uint64
+
+// ---- Lifecycle ---------------------------------------------------------------------------------------------------
+
+/// When a hook runs.
+[<Struct>]
+type HookStage =
+    /// While everything still works; skipped when the stop is forced.
+    | BeforeDrain
+    /// When all connections have left or were aborted; runs whatever happened.
+    | AfterDrain
+
+/// A hook as the core knows it. The code it stands for lives in the adapter, under the same index.
+type Hook =
+    { Name: string
+      Stage: HookStage
+      TimeLimit: TimeSpan }
+
+/// What the user decided. Validated once, when a server is built; nothing in here changes afterwards.
+type Policy =
+    { /// How long to go on accepting after readiness failed. Zero: not at all.
+      LameDuck: TimeSpan
+      /// How long a connection that nobody works on must have been silent before it is closed. Zero: at once.
+      QuietPeriod: TimeSpan
+      /// From the trigger to the force. Without one the drain waits for ever.
+      GracePeriod: TimeSpan voption
+      /// A signal that follows another within this time forces. Zero: never.
+      DoubleKick: TimeSpan
+      /// Leave when nothing was busy for this long. Without one: never.
+      IdleLimit: TimeSpan voption
+      /// How long a successor may take to become ready.
+      SuccessorLimit: TimeSpan
+      /// In the order in which they run.
+      Hooks: Hook[] }
+
+/// Why a server leaves.
+type Trigger =
+    | Signal of number: int
+    /// The application asked.
+    | Requested
+    /// The host that runs us stops.
+    | HostStopped
+    | IdledOut
+    | HandedOver
+
+/// How a hook ended.
+type HookResult =
+    | Succeeded
+    | Failed of message: string
+    | TimedOut
+    /// Forced while it ran.
+    | Cancelled
+    /// Forced before it began.
+    | Skipped
+
+/// Why the grace was cut short.
+[<Struct>]
+type ForceCause =
+    | GracePeriodOver
+    | SecondSignal
+    /// The host lost its patience before our grace period was over.
+    | HostTimedOut
+
+/// Something that keeps an exit from being clean.
+type Trouble =
+    | HookTrouble of name: string * HookResult
+    | Forced of ForceCause
+
+/// What every stage of a shutdown carries along, and all that decides the exit code.
+type Shutdown =
+    { Trigger: Trigger
+      /// When the last signal came, if any did.
+      LastKick: Instant voption
+      Deadline: Instant voption
+      /// The latest first.
+      Troubles: Trouble list }
+
+/// The hook now running and when its time is up. Its index says which have run and which are left.
+[<Struct>]
+type HookRun = { Index: int; Due: Instant }
+
+/// The stages of a drain, in order. Each names the one thing it waits for.
+[<Struct>]
+type DrainStage =
+    | RunningBeforeHooks of run: HookRun
+    | LameDuck of until: Instant
+    | ClosingListeners
+    /// Everybody was told; `sweep` is when to look for quiet connections, or empty while a sweep is out.
+    | AwaitingEmptied of sweep: Instant voption
+
+/// Whether a successor is on its way up.
+[<Struct>]
+type Successor =
+    | Absent
+    | Starting of due: Instant
+
+/// Where a server is in its life.
+type Lifecycle =
+    /// `idleCheck` is empty while a sample is out, or when there is no idle limit.
+    | Running of Successor * idleCheck: Instant voption
+    /// Provisional: accepting is paused and a second look is out.
+    | IdleExpired
+    | Draining of Shutdown * DrainStage
+    /// The after-drain hooks.
+    | Hooks of Shutdown * HookRun
+    | Exited of code: int
+
+/// The names of the stages, in the order in which a server goes through them.
+[<RequireQualifiedAccess; Struct>]
+type Stage =
+    | Running
+    | IdleExpired
+    | BeforeDrainHooks
+    | LameDuck
+    | ClosingListeners
+    | Draining
+    | AfterDrainHooks
+    | Exited
+
+/// Edges only: nothing here happens once a request. `now` is passed to `step` beside the event.
+type Event =
+    | StopRequested of Trigger
+    /// Somebody who may cut the grace short did.
+    | ForceRequested of ForceCause
+    /// The answer to `SampleIdle`: how many connections and pieces of work are busy, and for how long nothing was.
+    | IdleSampled of busy: int * quietFor: TimeSpan
+    /// The answer to `CloseListeners`.
+    | ListenersClosed
+    /// The answer to `SweepConnections`: how soon it wants another look.
+    | ConnectionsSwept of lookAgain: TimeSpan
+    | GateEmptied
+    | HookFinished of index: int * HookResult
+    | HandOverRequested
+    | SuccessorReady
+    | SuccessorFailed of message: string
+    /// The moment of the last `WakeAt` has come; harmless at any other.
+    | Woke
+
+/// Orders to the adapters, obeyed first to last. One `WakeAt` is outstanding: a new one replaces the old.
+type Effect =
+    | WakeAt of Instant
+    /// Count what is busy, and answer with `IdleSampled`.
+    | SampleIdle
+    /// Fail the readiness probe; liveness holds.
+    | FailReadiness
+    /// Fire the token that asks long work to finish.
+    | FireStopping
+    | PauseAccepting
+    | ResumeAccepting
+    /// Step the gate with `Announce`, then every connection in the table with `Retire`.
+    | AnnounceLeaving
+    /// Stop the intake and answer with `ListenersClosed`. Where a successor has the sockets, take nothing from their queues.
+    | CloseListeners of successorHasThem: bool
+    /// Step the gate with `Drain`, then every connection in the table with `Retire`.
+    | RetireConnections
+    /// Ask `Connection.judge` about every connection, do what it says, and answer with `ConnectionsSwept`.
+    | SweepConnections
+    /// Step the gate with `Shut`, then every connection in the table with `Abort`.
+    | AbortConnections
+    | StartHook of index: int
+    /// Fire its token; whatever it still does no longer counts.
+    | CancelHook of index: int
+    | StartSuccessor
+    | AbandonSuccessor
+    /// A hand-over was asked for where none can begin.
+    | RefuseHandOver
+    | Exit of code: int
+
+
+/// How observations of a raw socket become events.
+module Mode =
+    /// The event that an observation stands for in a mode, if it stands for one.
+    let interpret mode observation =
+        match mode, observation with
+        | _, MarkedInUse -> ValueSome MarkInUse
+        | _, MarkedIdle -> ValueSome MarkIdle
+        | (Automatic | Deadline), BytesRead -> ValueSome MarkInUse
+        | Deadline, ReadDeadlineSet -> ValueSome MarkIdle
+        | Manual, (BytesRead | ReadDeadlineSet)
+        | Automatic, ReadDeadlineSet -> ValueNone
+
+
+/// One connection, from accept to its end.
+module Connection =
+    // bits 0-1 tenure, 2 served, 3 retiring, 4 last (what is in flight is the last), 5 reset, 6-31 in flight
+    [<Literal>]
+    let private Tenure = 0b11u
+
+    [<Literal>]
+    let private Open = 0b00u
+
+    [<Literal>]
+    let private Upgraded = 0b01u
+
+    [<Literal>]
+    let private Closing = 0b10u
+
+    [<Literal>]
+    let private Gone = 0b11u
+
+    [<Literal>]
+    let private Served = 0b100u
+
+    [<Literal>]
+    let private Retiring = 0b1000u
+
+    [<Literal>]
+    let private Last = 0b1_0000u
+
+    [<Literal>]
+    let private WasReset = 0b10_0000u
+
+    [<Literal>]
+    let private One = 0b100_0000u
+
+    [<Literal>]
+    let private Full = 0xFFFFFFC0u
+
+    /// A connection that was just accepted.
+    let initial = Connection 0u
+
+    /// How many requests are in flight.
+    let inFlight (Connection w) = int (w >>> 6)
+
+    /// Whether its next response head must carry the notice.
+    let mustTell (Connection w) = w &&& (Tenure ||| Retiring) = Retiring
+
+    /// Whether we are leaving, as far as this connection is concerned.
+    let isRetiring (Connection w) = w &&& Retiring <> 0u
+
+    /// Whether the transport is gone.
+    let isGone (Connection w) = w &&& Tenure = Gone
+
+    /// What it is doing.
+    let phase (Connection w) =
+        match w &&& Tenure with
+        | Open when w >= One -> Active
+        | Open when w &&& Served <> 0u -> Idle
+        | Open -> New
+        | Upgraded -> Hijacked
+        | _ -> Closed
+
+    // Inlined where it is called: with the event known there, only its own branch is left. In Begin and End the first
+    // branch is the one of normal life.
+    /// What an event makes of a connection, and what must be done about it.
+    [<MethodImpl(MethodImplOptions.AggressiveInlining)>]
+    let step (event: ConnectionEvent) (Connection w as c) : struct (Connection * ConnectionEffect) =
+        match event with
+        | Begin ->
+            if w &&& (Tenure ||| Retiring) = Open && w < Full then
+                struct (Connection((w ||| Served) + One), (if w < One then BecameActive else Nothing))
+            elif w >= Full || w &&& Tenure = Upgraded || w &&& Tenure = Gone then
+                struct (c, Nothing)
+            elif w &&& Tenure = Closing then
+                // A request that was faster than the close: it is counted, so that nobody cuts it off.
+                struct (Connection(w + One), Nothing)
+            else
+                struct (Connection((w ||| Served) + One), (if w &&& Last = 0u then AskToClose else Nothing))
+        | End ->
+            if w &&& (Tenure ||| Last) = Open && w >= One then
+                struct (Connection(w - One), (if w < 2u * One then BecameIdle else Nothing))
+            elif w < One || w &&& Tenure = Upgraded || w &&& Tenure = Gone then
+                struct (c, Nothing)
+            elif w &&& Tenure = Closing || w >= 2u * One then
+                struct (Connection(w - One), Nothing)
+            else
+                struct (Connection((w - One) ||| Closing), Close)
+        | Tell ->
+            // Whoever tells is at work on the connection: the notice rides on something that is in flight.
+            if w &&& Tenure <> Open || w < One then struct (c, Nothing)
+            else struct (Connection(w ||| Retiring ||| Last), Nothing)
+        | MarkInUse ->
+            if w &&& Tenure <> Open || w >= One then struct (c, Nothing)
+            else struct (Connection((w ||| Served) + One), BecameActive)
+        | MarkIdle ->
+            if w &&& Tenure <> Open || w < One then
+                struct (c, Nothing)
+            elif w &&& Retiring <> 0u then
+                // A raw peer cannot be told; whoever marks it idle says that nothing more is expected.
+                struct (Connection((w &&& (One - 1u)) ||| Closing), Close)
+            else
+                struct (Connection(w &&& (One - 1u)), BecameIdle)
+        | Hijack ->
+            if w &&& Tenure <> Open then struct (c, Nothing)
+            else struct (Connection((w &&& (Served ||| Retiring)) ||| Upgraded), BecameHijacked)
+        | Retire ->
+            if w &&& Retiring <> 0u || w &&& Closing <> 0u then struct (c, Nothing)
+            else struct (Connection(w ||| Retiring), (if w >= One || w &&& Tenure = Upgraded then AskToClose else Nothing))
+        | Reap ->
+            if w &&& Tenure <> Open then struct (c, Nothing)
+            elif w < One then struct (Connection(w ||| Retiring ||| Closing), Close)
+            else struct (Connection(w ||| Retiring ||| Last), (if w &&& Retiring = 0u then AskToClose else Nothing))
+        | Abort ->
+            if w &&& Tenure = Gone || w &&& WasReset <> 0u then struct (c, Nothing)
+            else struct (Connection((w &&& ~~~Tenure) ||| Retiring ||| Closing ||| WasReset), Reset)
+        | Ended ->
+            if w &&& Tenure = Gone then struct (c, Nothing) else struct (Connection Gone, LeaveGate)
+
+    /// How soon a sweep that found something to do comes back to see what became of it. No sweep follows another sooner.
+    let sweepInterval = TimeSpan.FromMilliseconds 25L
+
+    /// What a sweep does with a connection that was silent in both directions for `quietFor`, and when it must look
+    /// again at the latest. `pending`: bytes still wait to be sent to the client.
+    let judge (quietPeriod: TimeSpan) (quietFor: TimeSpan) pending (Connection w as c) : struct (Verdict * TimeSpan) =
+        let quiet = quietFor >= quietPeriod
+        match phase c with
+        | New
+        | Idle -> if quiet then struct (ReapNow, sweepInterval) else struct (LeaveAlone, quietPeriod - quietFor)
+        | Active ->
+            // Without a quiet period nobody waits to see whether the client could be told.
+            if quietPeriod <= TimeSpan.Zero && w &&& Last = 0u then struct (ReapNow, sweepInterval)
+            else struct (LeaveAlone, quietPeriod)
+        | Hijacked -> struct (LeaveAlone, quietPeriod)
+        | Closed ->
+            if isGone c || pending || w >= One then struct (LeaveAlone, quietPeriod)
+            elif quiet then struct (Hasten, sweepInterval)
+            else struct (LeaveAlone, quietPeriod - quietFor)
+
+
+/// Who is inside, and whether all have left.
+module Gate =
+    // bits 0-1 stance (in this order: never back), 2-63 how many are inside
+    [<Literal>]
+    let private Stance = 0b11UL
+
+    [<Literal>]
+    let private Open = 0b00UL
+
+    [<Literal>]
+    let private Announced = 0b01UL
+
+    [<Literal>]
+    let private Draining = 0b10UL
+
+    [<Literal>]
+    let private Closed = 0b11UL
+
+    [<Literal>]
+    let private One = 0b100UL
+
+    [<Literal>]
+    let private Full = 0xFFFF_FFFF_FFFF_FFFCUL
+
+    /// Open, and nobody inside.
+    let initial = Gate 0UL
+
+    /// How many are inside.
+    let inside (Gate w) = int64 (w >>> 2)
+
+    /// Shut, and nobody inside: the end.
+    let isSealed (Gate w) = w = Closed
+
+    /// What an event makes of the gate, and what must be done about it.
+    let step (event: GateEvent) (Gate w as g) : struct (Gate * GateEffect) =
+        match event with
+        | Enter ->
+            if w &&& Stance = Closed || w >= Full then struct (g, Refuse)
+            elif w &&& Stance = Open then struct (Gate(w + One), Admit)
+            else struct (Gate(w + One), AdmitRetiring)
+        | Leave ->
+            if w < One then struct (g, NoChange)
+            elif w = (One ||| Draining) || w = (One ||| Closed) then struct (Gate Closed, Emptied)
+            else struct (Gate(w - One), NoChange)
+        | Announce ->
+            if w &&& Stance = Open then struct (Gate(w ||| Announced), NoChange) else struct (g, NoChange)
+        | Drain ->
+            if w &&& Stance >= Draining then struct (g, NoChange)
+            elif w < One then struct (Gate Closed, Emptied)
+            else struct (Gate((w &&& ~~~Stance) ||| Draining), NoChange)
+        | Shut ->
+            if w &&& Stance = Closed then struct (g, NoChange)
+            elif w < One then struct (Gate Closed, Emptied)
+            else struct (Gate(w ||| Closed), NoChange)
+
+
+/// The way out, from the trigger to the exit code.
+module Lifecycle =
+    let private reached (due: Instant) (now: Instant) = now >= due
+
+    /// A server that runs.
+    let initial policy (now: Instant) =
+        Running(Absent, policy.IdleLimit |> ValueOption.map (fun limit -> now + limit))
+
+    /// The name of the stage that a server is in.
+    let stage state =
+        match state with
+        | Running _ -> Stage.Running
+        | IdleExpired -> Stage.IdleExpired
+        | Draining(_, RunningBeforeHooks _) -> Stage.BeforeDrainHooks
+        | Draining(_, LameDuck _) -> Stage.LameDuck
+        | Draining(_, ClosingListeners) -> Stage.ClosingListeners
+        | Draining(_, AwaitingEmptied _) -> Stage.Draining
+        | Hooks _ -> Stage.AfterDrainHooks
+        | Exited _ -> Stage.Exited
+
+    /// When it must be woken at the latest.
+    let nextDue state =
+        let earliest (s: Shutdown) due =
+            match s.Deadline, due with
+            | ValueSome a, ValueSome b -> ValueSome(min a b)
+            | ValueSome a, ValueNone -> ValueSome a
+            | ValueNone, due -> due
+        match state with
+        | Running(Absent, idle) -> idle
+        | Running(Starting due, ValueSome idle) -> ValueSome(min due idle)
+        | Running(Starting due, ValueNone) -> ValueSome due
+        | IdleExpired -> ValueNone
+        | Draining(s, RunningBeforeHooks run) -> earliest s (ValueSome run.Due)
+        | Draining(s, LameDuck until) -> earliest s (ValueSome until)
+        | Draining(s, ClosingListeners) -> earliest s ValueNone
+        | Draining(s, AwaitingEmptied sweep) -> earliest s sweep
+        | Hooks(_, run) -> ValueSome run.Due
+        | Exited _ -> ValueNone
+
+    /// What the exit code says, the gravest first: 3 a second signal forced, 2 time ran out and work was cut off,
+    /// 1 a hook failed, 0 clean.
+    let exitCode troubles =
+        let gravity trouble =
+            match trouble with
+            | Forced SecondSignal -> 3
+            | Forced(GracePeriodOver | HostTimedOut) -> 2
+            | HookTrouble _ -> 1
+        troubles |> List.fold (fun code trouble -> max code (gravity trouble)) 0
+
+    let private trouble t (s: Shutdown) = { s with Troubles = t :: s.Troubles }
+
+    let private forced cause (s: Shutdown) =
+        if List.contains (Forced cause) s.Troubles then s else trouble (Forced cause) s
+
+    let private hookTrouble policy index result (s: Shutdown) =
+        match result with
+        | Succeeded -> s
+        | Failed _ | TimedOut | Cancelled | Skipped -> trouble (HookTrouble(policy.Hooks[index].Name, result)) s
+
+    let private nextHook policy stage from =
+        policy.Hooks |> Seq.indexed |> Seq.tryFind (fun (i, hook) -> i >= from && hook.Stage = stage) |> Option.map fst
+
+    let private start policy (now: Instant) index = { Index = index; Due = now + policy.Hooks[index].TimeLimit }
+
+    let private afterHooks policy now s from =
+        match nextHook policy AfterDrain from with
+        | Some index -> Hooks(s, start policy now index), [ StartHook index ]
+        | None ->
+            let code = exitCode s.Troubles
+            Exited code, [ Exit code ]
+
+    let private closeListeners s = Draining(s, ClosingListeners), [ CloseListeners(s.Trigger = HandedOver) ]
+
+    let private lameDuck policy now s =
+        // A successor already accepts, and an idle server has nobody to warn.
+        if s.Trigger = HandedOver || s.Trigger = IdledOut || policy.LameDuck <= TimeSpan.Zero then closeListeners s
+        else Draining(s, LameDuck(now + policy.LameDuck)), [ AnnounceLeaving ]
+
+    let private beforeHooks policy now s from =
+        match nextHook policy BeforeDrain from with
+        | Some index -> Draining(s, RunningBeforeHooks(start policy now index)), [ StartHook index ]
+        | None -> lameDuck policy now s
+
+    let private beginShutdown policy (now: Instant) trigger =
+        let s =
+            { Trigger = trigger
+              LastKick = (match trigger with Signal _ -> ValueSome now | _ -> ValueNone)
+              Deadline = policy.GracePeriod |> ValueOption.map (fun grace -> now + grace)
+              Troubles = [] }
+        let next, effects = beforeHooks policy now s 0
+        // After a hand-over the address is as ready as ever: the successor answers there.
+        next, (if trigger = HandedOver then FireStopping :: effects else FailReadiness :: FireStopping :: effects)
+
+    let private force policy now cause stage s =
+        let s = forced cause s
+        let skipHooksFrom from s =
+            policy.Hooks
+            |> Seq.indexed
+            |> Seq.filter (fun (i, hook) -> i >= from && hook.Stage = BeforeDrain)
+            |> Seq.fold (fun s (i, _) -> hookTrouble policy i Skipped s) s
+        let s, closing =
+            match stage with
+            | RunningBeforeHooks run ->
+                let s = s |> hookTrouble policy run.Index Cancelled |> skipHooksFrom (run.Index + 1)
+                s, [ CancelHook run.Index; CloseListeners(s.Trigger = HandedOver) ]
+            | LameDuck _ -> s, [ CloseListeners(s.Trigger = HandedOver) ]
+            | ClosingListeners | AwaitingEmptied _ -> s, []
+        // Nobody is waited for any more: whoever still comes finds the gate shut.
+        let next, effects = afterHooks policy now s 0
+        next, closing @ (AbortConnections :: effects)
+
+    let private kicks policy (now: Instant) trigger (s: Shutdown) =
+        match trigger, s.LastKick with
+        | Signal _, ValueSome last -> policy.DoubleKick > TimeSpan.Zero && now - last <= policy.DoubleKick
+        | Signal _, ValueNone
+        | (Requested | HostStopped | IdledOut | HandedOver), _ -> false
+
+    let private rememberKick now trigger (s: Shutdown) =
+        match trigger with
+        | Signal _ -> { s with LastKick = ValueSome now }
+        | Requested | HostStopped | IdledOut | HandedOver -> s
+
+    let private cutHook policy now run s =
+        let next, effects = afterHooks policy now (hookTrouble policy run.Index Cancelled s) (run.Index + 1)
+        next, CancelHook run.Index :: effects
+
+    let private woke policy now state =
+        match state with
+        | Running(Starting due, idle) when reached due now -> Running(Absent, idle), [ AbandonSuccessor ]
+        | Running(successor, ValueSome due) when reached due now -> Running(successor, ValueNone), [ SampleIdle ]
+        | Draining(s, stage) when s.Deadline |> ValueOption.exists (fun deadline -> reached deadline now) ->
+            force policy now GracePeriodOver stage s
+        | Draining(s, RunningBeforeHooks run) when reached run.Due now ->
+            let next, effects = beforeHooks policy now (hookTrouble policy run.Index TimedOut s) (run.Index + 1)
+            next, CancelHook run.Index :: effects
+        | Draining(s, LameDuck until) when reached until now -> closeListeners s
+        | Draining(s, AwaitingEmptied(ValueSome due)) when reached due now ->
+            Draining(s, AwaitingEmptied ValueNone), [ SweepConnections ]
+        | Hooks(s, run) when reached run.Due now ->
+            let next, effects = afterHooks policy now (hookTrouble policy run.Index TimedOut s) (run.Index + 1)
+            next, CancelHook run.Index :: effects
+        | Running _ | IdleExpired | Draining _ | Hooks _ | Exited _ -> state, []
+
+    let private transition policy (now: Instant) event state : Lifecycle * Effect list =
+        match state, event with
+        // Asked to stop.
+        | Running(Absent, _), StopRequested trigger -> beginShutdown policy now trigger
+        | Running(Starting _, _), StopRequested trigger ->
+            let next, effects = beginShutdown policy now trigger
+            next, AbandonSuccessor :: effects
+        | IdleExpired, StopRequested trigger ->
+            // Whoever is let in during a lame duck must be accepted by somebody.
+            let next, effects = beginShutdown policy now trigger
+            next, ResumeAccepting :: effects
+        | Draining(s, stage), StopRequested trigger ->
+            if kicks policy now trigger s then force policy now SecondSignal stage s
+            else Draining(rememberKick now trigger s, stage), []
+        | Hooks(s, run), StopRequested trigger ->
+            if kicks policy now trigger s then
+                cutHook policy now run (s |> forced SecondSignal |> rememberKick now trigger)
+            else Hooks(rememberKick now trigger s, run), []
+        | Draining(s, stage), ForceRequested cause -> force policy now cause stage s
+        | Hooks(s, run), ForceRequested cause -> cutHook policy now run (forced cause s)
+        // Idle.
+        | Running(successor, _), IdleSampled(busy, quietFor) ->
+            match policy.IdleLimit, successor with
+            | ValueSome limit, Absent when busy = 0 && quietFor >= limit -> IdleExpired, [ PauseAccepting; SampleIdle ]
+            | ValueSome limit, (Absent | Starting _) ->
+                let rest = if busy = 0 && quietFor < limit then limit - quietFor else limit
+                Running(successor, ValueSome(now + rest)), []
+            | ValueNone, _ -> state, []
+        | IdleExpired, IdleSampled(busy, quietFor) ->
+            match policy.IdleLimit with
+            | ValueSome limit when busy > 0 || quietFor < limit ->
+                Running(Absent, ValueSome(now + limit)), [ ResumeAccepting ]
+            | ValueSome _ | ValueNone -> beginShutdown policy now IdledOut
+        // Hand-over.
+        | Running(Absent, idle), HandOverRequested ->
+            Running(Starting(now + policy.SuccessorLimit), idle), [ StartSuccessor ]
+        | IdleExpired, HandOverRequested ->
+            let idle = policy.IdleLimit |> ValueOption.map (fun limit -> now + limit)
+            Running(Starting(now + policy.SuccessorLimit), idle), [ ResumeAccepting; StartSuccessor ]
+        | (Running(Starting _, _) | Draining _ | Hooks _ | Exited _), HandOverRequested -> state, [ RefuseHandOver ]
+        | Running(Starting _, _), SuccessorReady -> beginShutdown policy now HandedOver
+        | Running(Starting _, idle), SuccessorFailed _ -> Running(Absent, idle), []
+        // The way out.
+        | Draining(s, RunningBeforeHooks run), HookFinished(index, result) when index = run.Index ->
+            beforeHooks policy now (hookTrouble policy index result s) (index + 1)
+        | Draining(s, ClosingListeners), ListenersClosed ->
+            Draining(s, AwaitingEmptied ValueNone), [ RetireConnections; SweepConnections ]
+        | Draining(s, AwaitingEmptied ValueNone), ConnectionsSwept lookAgain ->
+            Draining(s, AwaitingEmptied(ValueSome(now + max lookAgain Connection.sweepInterval))), []
+        | Draining(s, AwaitingEmptied _), GateEmptied -> afterHooks policy now s 0
+        | Hooks(s, run), HookFinished(index, result) when index = run.Index ->
+            afterHooks policy now (hookTrouble policy index result s) (index + 1)
+        | _, Woke -> woke policy now state
+        // Late, repeated or impossible.
+        | Exited _, (StopRequested _ | ForceRequested _ | IdleSampled _)
+        | (Running _ | IdleExpired), ForceRequested _
+        | (Draining _ | Hooks _), IdleSampled _
+        | (Running(Absent, _) | IdleExpired | Draining _ | Hooks _ | Exited _), (SuccessorReady | SuccessorFailed _)
+        | (Running _ | IdleExpired | Draining _ | Hooks _ | Exited _),
+          (ListenersClosed | ConnectionsSwept _ | GateEmptied | HookFinished _) -> state, []
+
+    /// What an event makes of a server, and what must be done about it, in this order.
+    let step policy now event state : struct (Lifecycle * Effect list) =
+        let next, effects = transition policy now event state
+        match nextDue next with
+        | ValueSome due -> struct (next, effects @ [ WakeAt due ])
+        | ValueNone -> struct (next, effects)

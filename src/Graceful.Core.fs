@@ -599,7 +599,7 @@ module Lifecycle =
 
     let private closeListeners s = Draining(s, ClosingListeners), [ CloseListeners(s.Trigger = HandedOver) ]
 
-    let private lameDuck policy now s =
+    let private lameDuck policy (now: Instant) s =
         // A successor already accepts, and an idle server has nobody to warn.
         if s.Trigger = HandedOver || s.Trigger = IdledOut || policy.LameDuck <= TimeSpan.Zero then closeListeners s
         else Draining(s, LameDuck(now + policy.LameDuck)), [ AnnounceLeaving ]

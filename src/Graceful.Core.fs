@@ -102,6 +102,7 @@ type ConnectionEffect =
     /// It went to Hijacked.
     | BecameHijacked
     /// Tell the client on the next response head, or with a GOAWAY; answer with `Tell` when that is certain.
+    /// One that is hijacked is asked in its own protocol, as a WebSocket is with 1001.
     | AskToClose
     /// Nobody works on it: let it end after what was written; answer with `Ended` when it is gone.
     | Close
@@ -256,7 +257,8 @@ type Lifecycle =
     | Draining of Shutdown * DrainStage
     /// The after-drain hooks.
     | Hooks of Shutdown * HookRun
-    | Exited of code: int
+    /// What went wrong stays readable, and the exit code follows from it.
+    | Exited of Shutdown
 
 /// The names of the stages, in the order in which a server goes through them.
 [<RequireQualifiedAccess; Struct>]
@@ -435,7 +437,10 @@ module Connection =
                 struct (Connection(w &&& (One - 1u)), BecameIdle)
         | Hijack ->
             if w &&& Tenure <> Open then struct (c, Nothing)
-            else struct (Connection((w &&& (Served ||| Retiring)) ||| Upgraded), BecameHijacked)
+            // Its last head was `101`: a notice meant for a response did not reach whoever speaks from now on.
+            else
+                struct (Connection((w &&& (Served ||| Retiring)) ||| Upgraded),
+                        (if w &&& Retiring = 0u then BecameHijacked else AskToClose))
         | Retire ->
             if w &&& Retiring <> 0u || w &&& Closing <> 0u then struct (c, Nothing)
             else struct (Connection(w ||| Retiring), (if w >= One || w &&& Tenure = Upgraded then AskToClose else Nothing))
@@ -593,9 +598,7 @@ module Lifecycle =
     let private afterHooks policy now s from =
         match nextHook policy AfterDrain from with
         | Some index -> Hooks(s, start policy now index), [ StartHook index ]
-        | None ->
-            let code = exitCode s.Troubles
-            Exited code, [ Exit code ]
+        | None -> Exited s, [ Exit(exitCode s.Troubles) ]
 
     let private closeListeners s = Draining(s, ClosingListeners), [ CloseListeners(s.Trigger = HandedOver) ]
 
@@ -681,7 +684,7 @@ module Lifecycle =
             let next, effects = beginShutdown policy now trigger
             next, ResumeAccepting :: effects
         | Draining(s, stage), StopRequested trigger ->
-            if kicks policy now trigger s then force policy now SecondSignal stage s
+            if kicks policy now trigger s then force policy now SecondSignal stage (rememberKick now trigger s)
             else Draining(rememberKick now trigger s, stage), []
         | Hooks(s, run), StopRequested trigger ->
             if kicks policy now trigger s then
@@ -690,7 +693,7 @@ module Lifecycle =
         | Draining(s, stage), ForceRequested cause -> force policy now cause stage s
         | Hooks(s, run), ForceRequested cause -> cutHook policy now run (forced cause s)
         // Idle.
-        | Running(successor, _), IdleSampled(busy, quietFor) ->
+        | Running(successor, ValueNone), IdleSampled(busy, quietFor) ->
             match policy.IdleLimit, successor with
             | ValueSome limit, Absent when busy = 0 && quietFor >= limit -> IdleExpired, [ PauseAccepting; SampleIdle ]
             | ValueSome limit, (Absent | Starting _) ->
@@ -725,7 +728,7 @@ module Lifecycle =
         // Late, repeated or impossible.
         | Exited _, (StopRequested _ | ForceRequested _ | IdleSampled _)
         | (Running _ | IdleExpired), ForceRequested _
-        | (Draining _ | Hooks _), IdleSampled _
+        | (Running(_, ValueSome _) | Draining _ | Hooks _), IdleSampled _
         | (Running(Absent, _) | IdleExpired | Draining _ | Hooks _ | Exited _), (SuccessorReady | SuccessorFailed _)
         | (Running _ | IdleExpired | Draining _ | Hooks _ | Exited _),
           (ListenersClosed | ConnectionsSwept _ | GateEmptied | HookFinished _) -> state, []

@@ -1,0 +1,32 @@
+// The smallest graceful server. Load it, press Ctrl+C, and nobody who asked goes without an answer.
+//   --port P    where to listen on 127.0.0.1 (default 5000)
+//   --plain     the same app without Graceful, to compare
+//   --tls       HTTPS with a certificate made for this run
+//   any Graceful option: --GracePeriod 00:00:01, --LameDuck 00:00:00.5, --SettleTime 0, --Intake LastCall ...
+using System.Net;
+using Hello;
+
+var builder = WebApplication.CreateSlimBuilder(args.Where(arg => arg is not ("--plain" or "--tls")).ToArray());
+builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Graceful", LogLevel.Information);
+builder.WebHost.UseKestrelHttpsConfiguration();
+builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, builder.Configuration.GetValue("port", 5000), endpoint =>
+{
+    if (args.Contains("--tls"))
+    {
+        endpoint.UseHttps(Certificate.ForThisRun());
+    }
+}));
+
+if (!args.Contains("--plain"))
+{
+    builder.AddGraceful(options => builder.Configuration.Bind(options));
+}
+
+var app = builder.Build();
+app.MapGet("/", () => "ok");
+app.MapGet("/slow", async (int ms, CancellationToken aborted) =>
+{
+    await Task.Delay(ms, aborted);
+    return "ok, at last";
+});
+app.Run();

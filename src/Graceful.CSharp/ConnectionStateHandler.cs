@@ -1,0 +1,11 @@
+namespace Graceful;
+
+/// <summary>Observes a connection that goes from one phase to another.</summary>
+/// <param name="connectionId">The identifier that the server gave the connection, as in its logs.</param>
+/// <param name="from">The phase that it left.</param>
+/// <param name="to">The phase that it entered; never the same.</param>
+/// <remarks>
+/// Called on the thread that does the connection's work, so it must be quick; edges of one connection come in order.
+/// A connection that the server closes may be reported from another thread. What it throws is logged and dropped.
+/// </remarks>
+public delegate void ConnectionStateHandler(string connectionId, ConnectionPhase from, ConnectionPhase to);

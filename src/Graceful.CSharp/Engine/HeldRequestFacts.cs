@@ -1,0 +1,25 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Graceful.Engine;
+
+/// <summary>A request in flight, before anybody needed a text of it.</summary>
+/// <param name="ConnectionId">The connection it came on.</param>
+/// <param name="Context">Its context; it belongs to another thread and may be reset under our eyes.</param>
+/// <param name="Since">When it began, by the coarse clock.</param>
+internal readonly record struct HeldRequestFacts(string ConnectionId, HttpContext Context, long Since)
+{
+    public TimeSpan Age => TimeSpan.FromMilliseconds(Environment.TickCount64 - Since);
+
+    public HeldRequest ToHeld()
+    {
+        try
+        {
+            return new HeldRequest(ConnectionId, Context.Request.Method, Context.Request.Path.Value ?? "/", Age);
+        }
+        catch (Exception e) when (e is NullReferenceException or ObjectDisposedException or InvalidOperationException)
+        {
+            // It ended between two of our reads. A report can bear that.
+            return new HeldRequest(ConnectionId, "?", "?", Age);
+        }
+    }
+}

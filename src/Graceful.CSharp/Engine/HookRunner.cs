@@ -1,0 +1,56 @@
+using Graceful.Core;
+
+namespace Graceful.Engine;
+
+/// <summary>Runs the user's hooks when the core says so, outside the mailbox. When they are over time is the core's business.</summary>
+internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<Event> post) : IDisposable
+{
+    private static readonly AsyncLocal<bool> InsideHook = new();
+
+    private readonly CancellationTokenSource?[] _running = new CancellationTokenSource?[hooks.Count];
+
+    /// <summary>Whether the caller runs as part of a hook, so that waiting for the end would be waiting for itself.</summary>
+    public static bool IsInsideHook => InsideHook.Value;
+
+    public void Start(int index, StopReason reason)
+    {
+        var source = _running[index] = new CancellationTokenSource();
+        _ = Task.Run(() => RunAsync(index, reason, source.Token));
+    }
+
+    public void Cancel(int index)
+    {
+        // The callbacks of the token are the user's code, so they run elsewhere.
+        if (_running[index] is { } source)
+        {
+            _ = source.CancelAsync();
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var source in _running)
+        {
+            source?.Dispose();
+        }
+    }
+
+    private async Task RunAsync(int index, StopReason reason, CancellationToken token)
+    {
+        InsideHook.Value = true;
+        HookResult result;
+        try
+        {
+            await hooks[index].Run(reason, token).ConfigureAwait(false);
+            result = HookResult.Succeeded;
+        }
+#pragma warning disable CA1031 // Whatever a hook throws is its result.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            result = HookResult.NewFailed($"{e.GetType().Name}: {e.Message}");
+        }
+
+        post(Event.NewHookFinished(index, result));
+    }
+}

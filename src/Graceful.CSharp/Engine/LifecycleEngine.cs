@@ -1,0 +1,277 @@
+using System.Threading.Channels;
+using Graceful.Core;
+using Graceful.Reporting;
+using Microsoft.Extensions.Logging;
+
+namespace Graceful.Engine;
+
+/// <summary>
+/// The one mailbox that owns the lifecycle: it takes events in, steps the core, and obeys the effects in their order.
+/// It decides nothing, and no code of the user's runs inside it.
+/// </summary>
+internal sealed class LifecycleEngine : IAsyncDisposable
+{
+    [ThreadStatic]
+    private static bool _insideMailbox;
+
+    private readonly Channel<Event> _mailbox = Channel.CreateUnbounded<Event>(new() { SingleReader = true });
+    private readonly List<IIntake> _intakes = [];
+    private readonly TaskCompletionSource _startedUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<ShutdownReport> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly ILogger<LifecycleEngine> _log;
+    private readonly EngineClock _clock;
+    private readonly Policy _policy;
+    private readonly HookRunner _hooks;
+    private readonly ReportBuilder _report;
+    private readonly ITimer _timer;
+    private readonly Task _loop;
+    private Lifecycle _state;
+    private int _asked;
+
+    public LifecycleEngine(GracefulOptions options, ILogger<LifecycleEngine> log)
+    {
+        _log = log;
+        _policy = options.ToPolicy();
+        _clock = new EngineClock(options.TimeProvider);
+        _hooks = new HookRunner(options.Hooks, Post);
+        _report = new ReportBuilder(options.Hooks, Figures);
+        _state = LifecycleModule.initial(_policy, _clock.Now);
+        _timer = options.TimeProvider.CreateTimer(
+            static engine => ((LifecycleEngine)engine!).Post(Event.Woke), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        StateHandler = options.StateHandler;
+        _loop = Task.Run(RunAsync);
+    }
+
+    public GateCell Gate { get; } = new();
+
+    public ConnectionTable Table { get; } = new();
+
+    public DrainFigures Figures { get; } = new();
+
+    public ConnectionStateHandler? StateHandler { get; }
+
+    public CancellationToken Stopping => _stopping.Token;
+
+    /// <summary>Whether readiness holds.</summary>
+    public bool IsReady { get; private set; } = true;
+
+    /// <summary>Completes when the way out is over.</summary>
+    public Task<ShutdownReport> Exited => _exited.Task;
+
+    public bool HasStartedUp => _startedUp.Task.IsCompleted;
+
+    public void Post(Event happened) => _mailbox.Writer.TryWrite(happened);
+
+    /// <summary>Asks for a stop; true for the first one who does.</summary>
+    public bool Stop(Trigger trigger)
+    {
+        var first = Interlocked.Exchange(ref _asked, 1) == 0;
+        Post(Event.NewStopRequested(trigger));
+        return first;
+    }
+
+    public bool IsAskedToStop => Volatile.Read(ref _asked) != 0;
+
+    /// <summary>The listeners are bound: from now on there is something that can be closed.</summary>
+    public void StartedUp() => _startedUp.TrySetResult();
+
+    public void Add(IIntake intake)
+    {
+        lock (_intakes)
+        {
+            _intakes.Add(intake);
+        }
+    }
+
+    /// <summary>A connection's last effect: it is out of the table and has left the gate.</summary>
+    public void Leave(TrackedConnection connection)
+    {
+        Table.Remove(connection);
+        Step(GateEvent.Leave);
+    }
+
+    /// <summary>Tells the user's handler of an edge, never on the mailbox.</summary>
+    public void Observe(ConnectionStateHandler handler, string id, ConnectionPhase from, ConnectionPhase to)
+    {
+        if (_insideMailbox)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(
+                static edge => edge.Engine.Observe(edge.Handler, edge.Id, edge.From, edge.To),
+                (Engine: this, Handler: handler, Id: id, From: from, To: to),
+                preferLocal: false);
+            return;
+        }
+
+        try
+        {
+            handler(id, from, to);
+        }
+#pragma warning disable CA1031 // A user's observer must not harm the connection that it watches.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.StateHandlerFailed(_log, e, id, from, to);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _mailbox.Writer.TryComplete();
+        await _loop.ConfigureAwait(false);
+        await _timer.DisposeAsync().ConfigureAwait(false);
+        _hooks.Dispose();
+        _stopping.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        while (await _mailbox.Reader.WaitToReadAsync().ConfigureAwait(false))
+        {
+            _insideMailbox = true;
+            while (_mailbox.Reader.TryRead(out var happened))
+            {
+                Take(happened);
+            }
+
+            _insideMailbox = false;
+        }
+    }
+
+    private void Take(Event happened)
+    {
+        var now = _clock.Now;
+        var left = LifecycleModule.stage(_state);
+        var (next, effects) = LifecycleModule.step(_policy, now, happened, _state);
+        var entered = LifecycleModule.stage(next);
+        _report.Observe(_clock.Elapsed, happened, next);
+        if (left.Tag != entered.Tag)
+        {
+            Log.Edge(_log, left, entered, _report.Elapsed(_clock.Elapsed).TotalSeconds);
+        }
+
+        _state = next;
+        foreach (var effect in effects)
+        {
+            try
+            {
+                Obey(effect, now);
+            }
+#pragma warning disable CA1031 // One order that fails must not keep the others, and the exit, from being carried out.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                Log.EffectFailed(_log, e, effect);
+            }
+        }
+    }
+
+    private void Obey(Effect effect, Instant now)
+    {
+        switch (effect)
+        {
+            case Effect.WakeAt due:
+                // Timers count whole milliseconds; rounded up, so that one wake-up is enough.
+                var wait = Math.Ceiling(Math.Max(0, TimeSpan.FromTicks(due.Item.ticks - now.ticks).TotalMilliseconds));
+                _timer.Change(TimeSpan.FromMilliseconds(Math.Min(wait, MostTimerMilliseconds)), Timeout.InfiniteTimeSpan);
+                break;
+            case { IsFailReadiness: true }:
+                IsReady = false;
+                break;
+            case { IsFireStopping: true }:
+                Log.Stopping(_log, _report.Reason);
+                // The callbacks are the users' code, so they run elsewhere.
+                _ = _stopping.CancelAsync();
+                break;
+            case { IsAnnounceLeaving: true }:
+                Step(GateEvent.Announce);
+                ApplyToAll(ConnectionEvent.Retire);
+                break;
+            case Effect.CloseListeners close:
+                _ = CloseListenersAsync(close.successorHasThem);
+                break;
+            case { IsRetireConnections: true }:
+                Step(GateEvent.Drain);
+                ApplyToAll(ConnectionEvent.Retire);
+                break;
+            case { IsSweepConnections: true }:
+                Sweep();
+                break;
+            case { IsAbortConnections: true }:
+                Step(GateEvent.Shut);
+                foreach (var (connection, _) in Table)
+                {
+                    Figures.Aborting(connection);
+                }
+
+                ApplyToAll(ConnectionEvent.Abort);
+                break;
+            case Effect.StartHook hook:
+                _report.HookStarted(hook.index, _clock.Elapsed);
+                _hooks.Start(hook.index, _report.Reason);
+                break;
+            case Effect.CancelHook hook:
+                _report.HookEnded(hook.index, _clock.Elapsed);
+                _hooks.Cancel(hook.index);
+                break;
+            case Effect.Exit exit:
+                Exit(exit.code);
+                break;
+            default:
+                // Idle expiry and hand-over: nobody asks for them yet, and without being asked the core orders nothing.
+                throw new NotSupportedException($"No adapter obeys {effect} yet.");
+        }
+    }
+
+    private void Step(GateEvent happened)
+    {
+        if (Gate.Step(happened) == GateEffect.Tags.Emptied)
+        {
+            Post(Event.GateEmptied);
+        }
+    }
+
+    private void ApplyToAll(ConnectionEvent happened)
+    {
+        foreach (var (connection, _) in Table)
+        {
+            connection.Apply(happened);
+        }
+    }
+
+    private void Sweep()
+    {
+        var again = TimeSpan.MaxValue;
+        foreach (var (connection, _) in Table)
+        {
+            var wait = connection.Sweep(_policy.QuietPeriod);
+            again = wait < again ? wait : again;
+        }
+
+        Post(Event.NewConnectionsSwept(again == TimeSpan.MaxValue ? _policy.QuietPeriod : again));
+    }
+
+    private async Task CloseListenersAsync(bool successorHasThem)
+    {
+        // A stop during start-up: what is being bound is bound first, and then closed in order.
+        await _startedUp.Task.ConfigureAwait(false);
+        IIntake[] intakes;
+        lock (_intakes)
+        {
+            intakes = [.. _intakes];
+        }
+
+        _report.Intakes = await Task.WhenAll(intakes.Select(intake => intake.StopAsync(successorHasThem))).ConfigureAwait(false);
+        Post(Event.ListenersClosed);
+    }
+
+    private void Exit(int code)
+    {
+        var report = _report.Build(_clock.Elapsed, code);
+        Log.Report(_log, code == 0 ? LogLevel.Information : LogLevel.Warning, report);
+        _exited.TrySetResult(report);
+    }
+
+    /// <summary>What a timer can wait at most; the core is woken early then, finds nothing due, and asks again.</summary>
+    private const double MostTimerMilliseconds = uint.MaxValue - 1d;
+}

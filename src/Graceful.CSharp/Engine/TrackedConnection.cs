@@ -1,0 +1,153 @@
+using Graceful.Core;
+
+namespace Graceful.Engine;
+
+/// <summary>
+/// A connection in the table: its word, and how the world obeys what the word orders. The core decides; the kinds of
+/// connection below differ only in how they tell, close and reset.
+/// </summary>
+internal abstract class TrackedConnection(LifecycleEngine engine, string id)
+{
+    private readonly ConnectionStateHandler? _observer = engine.StateHandler;
+    private ConnectionCell _cell;
+
+    public string Id { get; } = id;
+
+    protected LifecycleEngine Engine { get; } = engine;
+
+    /// <summary>By the coarse clock, when this connection last became busy or idle.</summary>
+    protected long LastEdge => _cell.LastEdge;
+
+    public Connection Now => _cell.Now;
+
+    /// <summary>Whether the response head that is about to go out must carry the notice.</summary>
+    public bool MustTell => ConnectionModule.mustTell(_cell.Now);
+
+    /// <summary>Registers, then enters: in the other order somebody could be inside and miss the notice.</summary>
+    /// <returns>False when the gate is shut; the connection is out of the table again.</returns>
+    public bool TryEnter()
+    {
+        _cell.StampEdge();
+        Engine.Table.Add(this);
+        switch (Engine.Gate.Step(GateEvent.Enter))
+        {
+            case GateEffect.Tags.Admit:
+                return true;
+            case GateEffect.Tags.AdmitRetiring:
+                Apply(ConnectionEvent.Retire);
+                return true;
+            default:
+                Engine.Table.Remove(this);
+                return false;
+        }
+    }
+
+    /// <summary>Applies an event and obeys what it orders. Any thread.</summary>
+    public void Apply(ConnectionEvent happened)
+    {
+        var effect = _observer is null ? _cell.Step(happened) : StepObserved(happened);
+        switch (effect)
+        {
+            case ConnectionEffect.Tags.AskToClose:
+                AskToClose();
+                break;
+            case ConnectionEffect.Tags.Close:
+                Engine.Figures.Closed();
+                Close();
+                break;
+            case ConnectionEffect.Tags.Reset:
+                Engine.Figures.Aborted();
+                Reset();
+                break;
+            case ConnectionEffect.Tags.LeaveGate:
+                Engine.Leave(this);
+                break;
+            case ConnectionEffect.Tags.Nothing:
+            case ConnectionEffect.Tags.BecameActive:
+            case ConnectionEffect.Tags.BecameIdle:
+            case ConnectionEffect.Tags.BecameHijacked:
+                break;
+        }
+    }
+
+    public void Began()
+    {
+        _cell.StampEdge();
+        Apply(ConnectionEvent.Begin);
+    }
+
+    public void Finished(in HeldRequestFacts request)
+    {
+        if (ConnectionModule.isRetiring(_cell.Now))
+        {
+            Engine.Figures.Finished(request);
+        }
+
+        // Stamped first: whoever sees the connection idle sees since when.
+        _cell.StampEdge();
+        Apply(ConnectionEvent.End);
+    }
+
+    /// <summary>The notice is on its way to the client.</summary>
+    public void Told()
+    {
+        Engine.Figures.Told();
+        Apply(ConnectionEvent.Tell);
+    }
+
+    /// <summary>Does what the core says of a connection that has been quiet for so long.</summary>
+    /// <returns>How soon it wants to be looked at again.</returns>
+    public TimeSpan Sweep(TimeSpan quietPeriod)
+    {
+        var quietFor = QuietFor(out var pending);
+        var (verdict, again) = ConnectionModule.judge(quietPeriod, quietFor, pending, _cell.Now);
+        switch (verdict.Tag)
+        {
+            case Verdict.Tags.ReapNow:
+                Apply(ConnectionEvent.Reap);
+                break;
+            case Verdict.Tags.Hasten:
+                Hasten();
+                break;
+            case Verdict.Tags.LeaveAlone:
+                break;
+        }
+
+        return again;
+    }
+
+    /// <summary>For how long nothing has travelled either way, and whether bytes still wait to be sent.</summary>
+    protected virtual TimeSpan QuietFor(out bool pending)
+    {
+        pending = false;
+        return TimeSpan.FromMilliseconds(Environment.TickCount64 - _cell.LastEdge);
+    }
+
+    /// <summary>The requests in flight, for the report. Reads what other threads write, so it may be a moment out of date.</summary>
+    public abstract void Describe(ICollection<HeldRequest> into);
+
+    /// <summary>See that the next response head, or a GOAWAY, tells the client; then call <see cref="Told"/>.</summary>
+    protected abstract void AskToClose();
+
+    /// <summary>Let it end after what was written.</summary>
+    protected abstract void Close();
+
+    /// <summary>It was closed and still is here, waiting for bytes that do not come.</summary>
+    protected abstract void Hasten();
+
+    /// <summary>End it now.</summary>
+    protected abstract void Reset();
+
+    private int StepObserved(ConnectionEvent happened)
+    {
+        var effect = _cell.Step(happened, out var from, out var to);
+        var before = (ConnectionPhase)ConnectionModule.phase(from).Tag;
+        var after = (ConnectionPhase)ConnectionModule.phase(to).Tag;
+        if (before != after)
+        {
+            Engine.Observe(_observer!, Id, before, after);
+        }
+
+        return effect;
+    }
+}

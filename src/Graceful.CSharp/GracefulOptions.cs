@@ -1,0 +1,174 @@
+using System.Globalization;
+using Graceful.Core;
+using Graceful.Engine;
+using Microsoft.FSharp.Core;
+
+namespace Graceful;
+
+/// <summary>How a server leaves. Every default is valid; what is not is refused when the host starts.</summary>
+public sealed class GracefulOptions
+{
+    private readonly List<HookRegistration> _hooks = [];
+
+    /// <summary>
+    /// How long the server goes on accepting after its readiness failed, so that load balancers find out; meanwhile every
+    /// response asks its client to come back on a new connection. Between zero and one hour; the default is zero, which
+    /// means that the listeners are closed at once.
+    /// </summary>
+    public TimeSpan LameDuck { get; set; } = TimeSpan.Zero;
+
+    /// <summary>
+    /// How long a connection that nobody works on must have been silent before it is closed, so that no request meets
+    /// the close on the wire. Between zero and one minute; the default is 500 ms; zero closes at once, at the risk of
+    /// cutting off a request that is on its way.
+    /// </summary>
+    public TimeSpan QuietPeriod { get; set; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>
+    /// The whole budget, from the trigger to the moment when what is left is aborted; the hooks of
+    /// <see cref="OnDrained(string, TimeSpan, Func{StopReason, CancellationToken, Task})"/> come after it. More than
+    /// zero, at most one day, or <see cref="Timeout.InfiniteTimeSpan"/> for no limit; the default is 30 s.
+    /// </summary>
+    public TimeSpan GracePeriod { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// A signal that comes within this time after another one aborts what is left at once. Between zero and one minute;
+    /// the default is 5 s; zero ignores further signals.
+    /// </summary>
+    public TimeSpan DoubleKickWindow { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// How long handshakes that are half done get to finish after new ones were kept out, before a listener is closed;
+    /// at least a round trip to the clients. Between zero and ten seconds; the default is 100 ms; zero closes at once.
+    /// </summary>
+    public TimeSpan SettleTime { get; set; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>
+    /// What keeps new connections out of a listener that closes. The default is <see langword="null"/>: the best that
+    /// works here, which the report names.
+    /// </summary>
+    public IntakeMethod? Intake { get; set; }
+
+    /// <summary>Observes connections that change their phase. The default is <see langword="null"/>, which costs nothing.</summary>
+    public ConnectionStateHandler? StateHandler { get; set; }
+
+    /// <summary>The clock of the way out. The default is <see cref="TimeProvider.System"/>; tests bring their own.</summary>
+    public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+
+    internal IReadOnlyList<HookRegistration> Hooks => _hooks;
+
+    /// <summary>
+    /// Adds a hook that runs when the way out begins, while everything still works. Hooks run one after the other, in the
+    /// order in which they were added; one that fails or takes too long is reported, and the next one runs.
+    /// </summary>
+    /// <param name="name">What the report calls it; not empty, and unique among all hooks.</param>
+    /// <param name="limit">After this time its token fires and it is no longer waited for; more than zero, at most one day.</param>
+    /// <param name="hook">The work. Its token also fires when the stop is forced.</param>
+    /// <returns>These options.</returns>
+    /// <exception cref="ArgumentNullException">The name or the hook is null.</exception>
+    public GracefulOptions OnStopping(string name, TimeSpan limit, Func<StopReason, CancellationToken, Task> hook) =>
+        Add(name, afterDrain: false, limit, hook);
+
+    /// <summary>
+    /// Adds a hook that runs when the last connection has left or was aborted, whatever happened before. Hooks run one
+    /// after the other, in the order in which they were added; one that fails or takes too long is reported, and the
+    /// next one runs.
+    /// </summary>
+    /// <param name="name">What the report calls it; not empty, and unique among all hooks.</param>
+    /// <param name="limit">After this time its token fires and it is no longer waited for; more than zero, at most one day.</param>
+    /// <param name="hook">The work. Its token also fires when a second signal comes.</param>
+    /// <returns>These options.</returns>
+    /// <exception cref="ArgumentNullException">The name or the hook is null.</exception>
+    public GracefulOptions OnDrained(string name, TimeSpan limit, Func<StopReason, CancellationToken, Task> hook) =>
+        Add(name, afterDrain: true, limit, hook);
+
+    /// <summary>All that is wrong, each with the option's name, its value and what is allowed.</summary>
+    internal IEnumerable<string> Errors()
+    {
+        var day = TimeSpan.FromDays(1);
+        if (Outside(LameDuck, TimeSpan.FromHours(1)))
+        {
+            yield return Text(nameof(LameDuck), LameDuck, "between zero and 01:00:00");
+        }
+
+        if (Outside(QuietPeriod, TimeSpan.FromMinutes(1)))
+        {
+            yield return Text(nameof(QuietPeriod), QuietPeriod, "between zero and 00:01:00");
+        }
+
+        if (GracePeriod != Timeout.InfiniteTimeSpan && (GracePeriod == TimeSpan.Zero || Outside(GracePeriod, day)))
+        {
+            yield return Text(nameof(GracePeriod), GracePeriod, "more than zero and at most 1.00:00:00, or Timeout.InfiniteTimeSpan");
+        }
+
+        if (GracePeriod != Timeout.InfiniteTimeSpan && GracePeriod > TimeSpan.Zero && LameDuck >= GracePeriod)
+        {
+            yield return Text(nameof(LameDuck), LameDuck, $"less than the {nameof(GracePeriod)} of {GracePeriod}, which it is part of");
+        }
+
+        if (Outside(DoubleKickWindow, TimeSpan.FromMinutes(1)))
+        {
+            yield return Text(nameof(DoubleKickWindow), DoubleKickWindow, "between zero and 00:01:00");
+        }
+
+        if (Outside(SettleTime, TimeSpan.FromSeconds(10)))
+        {
+            yield return Text(nameof(SettleTime), SettleTime, "between zero and 00:00:10");
+        }
+
+        if (Intake is { } method && !Enum.IsDefined(method))
+        {
+            yield return $"{nameof(Intake)} is {method}; allowed is null or one of {string.Join(", ", Enum.GetNames<IntakeMethod>())}.";
+        }
+
+        if (TimeProvider is null)
+        {
+            yield return $"{nameof(TimeProvider)} is null; allowed is any TimeProvider.";
+        }
+
+        foreach (var hook in _hooks)
+        {
+            if (string.IsNullOrWhiteSpace(hook.Name))
+            {
+                yield return $"The name of a hook is '{hook.Name}'; allowed is any that is not empty.";
+            }
+
+            if (hook.Limit == TimeSpan.Zero || Outside(hook.Limit, day))
+            {
+                yield return Text($"The limit of the hook '{hook.Name}'", hook.Limit, "more than zero and at most 1.00:00:00");
+            }
+        }
+
+        foreach (var twice in _hooks.GroupBy(hook => hook.Name, StringComparer.Ordinal).Where(group => group.Count() > 1))
+        {
+            yield return $"The hook '{twice.Key}' was added {twice.Count()} times; allowed is one hook of a name.";
+        }
+    }
+
+    /// <summary>From the trigger to the exit at the latest; <see cref="Timeout.InfiniteTimeSpan"/> when nothing limits it.</summary>
+    internal TimeSpan Budget() => GracePeriod == Timeout.InfiniteTimeSpan
+        ? Timeout.InfiniteTimeSpan
+        : GracePeriod + TimeSpan.FromTicks(_hooks.Where(hook => hook.AfterDrain).Sum(hook => hook.Limit.Ticks));
+
+    internal Policy ToPolicy() => new(
+        LameDuck,
+        QuietPeriod,
+        GracePeriod == Timeout.InfiniteTimeSpan ? FSharpValueOption<TimeSpan>.None : FSharpValueOption<TimeSpan>.Some(GracePeriod),
+        DoubleKickWindow,
+        FSharpValueOption<TimeSpan>.None,
+        TimeSpan.Zero,
+        [.. _hooks.Select(hook => new Hook(hook.Name, hook.AfterDrain ? HookStage.AfterDrain : HookStage.BeforeDrain, hook.Limit))]);
+
+    private GracefulOptions Add(string name, bool afterDrain, TimeSpan limit, Func<StopReason, CancellationToken, Task> hook)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(hook);
+        _hooks.Add(new HookRegistration(name, afterDrain, limit, hook));
+        return this;
+    }
+
+    private static bool Outside(TimeSpan value, TimeSpan most) => value < TimeSpan.Zero || value > most;
+
+    private static string Text(string name, TimeSpan value, string allowed) =>
+        string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; allowed is {allowed}.");
+}

@@ -1,0 +1,94 @@
+using Graceful.Core;
+using Graceful.Engine;
+using Graceful.Posix;
+using Graceful.Reporting;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Graceful.Kestrel;
+
+/// <summary>
+/// Ties the engine to the host. The drain is awaited in <see cref="StoppingAsync"/>, which the host completes before it
+/// stops any service: so Kestrel's heartbeat and every service that a request needs still live.
+/// </summary>
+internal sealed class HostBinding(
+    LifecycleEngine engine,
+    SignalSource signals,
+    IHostApplicationLifetime application,
+    IEnumerable<IConnectionListenerFactory> transports,
+    IServiceProvider services,
+    ILogger<HostBinding> log) : IHostedLifecycleService
+{
+    public Task StartingAsync(CancellationToken cancellationToken)
+    {
+        signals.Attach(engine);
+
+        // The host may only be stopped once it has started: before that a stop tears its start apart.
+        application.ApplicationStarted.Register(() =>
+        {
+            engine.StartedUp();
+            engine.Stopping.Register(application.StopApplication);
+        });
+        _ = LeaveAStuckStartAsync();
+        return Task.CompletedTask;
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        if (transports.FirstOrDefault(transport => transport is not TrackedListenerFactory) is { } foreign)
+        {
+            Log.ConnectionsUntracked(log, foreign.GetType().Name);
+        }
+        else if (services.GetService(typeof(IServer)) is { } server && server.GetType().Assembly != KestrelAssembly)
+        {
+            Log.ConnectionsUntracked(log, server.GetType().Name);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        engine.Stop(Trigger.HostStopped);
+        ShutdownReport report;
+        await using (cancellationToken.Register(() => engine.Post(Event.NewForceRequested(ForceCause.HostTimedOut))))
+        {
+            report = await engine.Exited.ConfigureAwait(false);
+        }
+
+        if (report.ExitCode == 0)
+        {
+            return;
+        }
+
+        Environment.ExitCode = report.ExitCode;
+        if (report.ConnectionsAborted > 0 && services.GetService(typeof(IServer)) is IServer server
+            && server.GetType().Assembly == KestrelAssembly)
+        {
+            // Kestrel would wait for requests that ignore their abort as long as the host lets it. Stopped with a
+            // cancelled token it gives them one second, and the host's own stop joins this one.
+            _ = server.StopAsync(new CancellationToken(canceled: true));
+        }
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private static System.Reflection.Assembly KestrelAssembly =>
+        typeof(Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions).Assembly;
+
+    /// <summary>Out of time while the host still starts: there is nobody who could stop it in order.</summary>
+    private async Task LeaveAStuckStartAsync()
+    {
+        var report = await engine.Exited.ConfigureAwait(false);
+        if (!engine.HasStartedUp)
+        {
+            Environment.Exit(report.ExitCode);
+        }
+    }
+}

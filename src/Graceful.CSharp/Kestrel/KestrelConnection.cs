@@ -1,0 +1,200 @@
+using System.Net.Sockets;
+using Graceful.Core;
+using Graceful.Engine;
+using Graceful.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http;
+
+namespace Graceful.Kestrel;
+
+/// <summary>A connection of Kestrel's: how it is told, closed and reset.</summary>
+internal sealed class KestrelConnection : TrackedConnection
+{
+    private const int SwitchingProtocols = 101;
+
+    /// <summary>
+    /// When to wake HTTP/2 after its last stream ended, in milliseconds. It sees that it is over only when something
+    /// wakes its reader, and the stream is torn down a little after its response was complete.
+    /// </summary>
+    private static readonly int[] Wakes = [1, 4, 15, 30];
+
+    private readonly ConnectionContext _transport;
+    private readonly Socket? _socket;
+    private readonly List<HeldRequestFacts> _streams = [];
+    private HttpContext? _current;
+    private Protocol _protocol;
+
+    public KestrelConnection(LifecycleEngine engine, ConnectionContext transport)
+        : base(engine, transport.ConnectionId)
+    {
+        _transport = transport;
+        _socket = transport.Features.Get<IConnectionSocketFeature>()?.Socket;
+    }
+
+    private enum Protocol
+    {
+        Unknown,
+
+        /// <summary>One request at a time, and the notice is a header of its response.</summary>
+        Http1,
+
+        /// <summary>Many at a time, and the notice is a GOAWAY.</summary>
+        Multiplexed,
+    }
+
+    /// <summary>How Kestrel lets one connection be closed; set when it takes the connection up.</summary>
+    public IConnectionLifetimeNotificationFeature? Lifetime { get; set; }
+
+    /// <summary>What Kestrel's heartbeat calls every second: time-outs, and for HTTP/2 a look at whether it is over.</summary>
+    public Action? Tick { get; set; }
+
+    /// <summary>A request came by.</summary>
+    public void Begin(HttpContext context)
+    {
+        if (_protocol == Protocol.Unknown)
+        {
+            var protocol = context.Request.Protocol;
+            _protocol = HttpProtocol.IsHttp11(protocol) || HttpProtocol.IsHttp10(protocol) ? Protocol.Http1 : Protocol.Multiplexed;
+        }
+
+        if (_protocol == Protocol.Http1)
+        {
+            _current = context;
+            Began();
+            context.Response.OnStarting(static connection => ((KestrelConnection)connection).HeadGoesOut(), this);
+            context.Response.OnCompleted(static connection => ((KestrelConnection)connection).End(), this);
+        }
+        else
+        {
+            lock (_streams)
+            {
+                _streams.Add(new HeldRequestFacts(Id, context, Environment.TickCount64));
+            }
+
+            Began();
+            context.Response.OnCompleted(static stream => EndStream((HttpContext)stream), context);
+        }
+    }
+
+    public override void Describe(ICollection<HeldRequest> into)
+    {
+        if (_protocol == Protocol.Http1)
+        {
+            if (ConnectionModule.inFlight(Now) > 0 || ConnectionModule.phase(Now).IsHijacked)
+            {
+                into.Add(new HeldRequestFacts(Id, _current!, LastEdge).ToHeld());
+            }
+
+            return;
+        }
+
+        lock (_streams)
+        {
+            foreach (var stream in _streams)
+            {
+                into.Add(stream.ToHeld());
+            }
+        }
+    }
+
+    // On HTTP/1.1 there is nothing to do now: every response head looks at the word as it goes out.
+    protected override void AskToClose()
+    {
+        if (_protocol == Protocol.Multiplexed)
+        {
+            Lifetime?.RequestClose();
+            Told();
+        }
+    }
+
+    protected override void Close()
+    {
+        Lifetime?.RequestClose();
+        if (_protocol == Protocol.Multiplexed)
+        {
+            _ = WakeUntilGoneAsync();
+        }
+    }
+
+    protected override void Hasten()
+    {
+        Lifetime?.RequestClose();
+        Tick?.Invoke();
+        try
+        {
+            // Half a request head, or half a handshake: whoever waits for the rest now finds that there is none.
+            _socket?.Shutdown(SocketShutdown.Receive);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // It ended by itself just now.
+        }
+    }
+
+    protected override void Reset() =>
+        _transport.Abort(new ConnectionAbortedException("The server leaves and its grace period is over."));
+
+    protected override TimeSpan QuietFor(out bool pending)
+    {
+        if (_socket is null || !TcpInfo.TryRead(_socket, out var tcp))
+        {
+            return base.QuietFor(out pending);
+        }
+
+        pending = tcp.Unacked > 0 || tcp.NotSent > 0;
+        return tcp.LastDataReceived < tcp.LastDataSent ? tcp.LastDataReceived : tcp.LastDataSent;
+    }
+
+    // Runs on the request's own thread, last of all that is registered for the start of the response.
+    private Task HeadGoesOut()
+    {
+        var response = _current!.Response;
+        if (response.StatusCode == SwitchingProtocols)
+        {
+            Apply(ConnectionEvent.Hijack);
+        }
+        else if (MustTell)
+        {
+            response.Headers.Connection = "close";
+            Told();
+        }
+
+        return Task.CompletedTask;
+    }
+
+    private Task End()
+    {
+        Finished(new HeldRequestFacts(Id, _current!, LastEdge));
+        return Task.CompletedTask;
+    }
+
+    private static Task EndStream(HttpContext context)
+    {
+        var connection = context.Features.Get<KestrelConnection>()!;
+        HeldRequestFacts stream;
+        lock (connection._streams)
+        {
+            var index = connection._streams.FindIndex(s => ReferenceEquals(s.Context, context));
+            stream = connection._streams[index];
+            connection._streams.RemoveAt(index);
+        }
+
+        connection.Finished(stream);
+        return Task.CompletedTask;
+    }
+
+    private async Task WakeUntilGoneAsync()
+    {
+        foreach (var wait in Wakes)
+        {
+            await Task.Delay(wait).ConfigureAwait(false);
+            if (ConnectionModule.isGone(Now))
+            {
+                return;
+            }
+
+            Tick?.Invoke();
+        }
+    }
+}

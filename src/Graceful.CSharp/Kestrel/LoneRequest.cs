@@ -1,0 +1,67 @@
+using Graceful.Core;
+using Graceful.Engine;
+using Microsoft.AspNetCore.Http;
+
+namespace Graceful.Kestrel;
+
+/// <summary>
+/// A request of a server that keeps its connections to itself (TestServer, HTTP.sys): to us each is a connection that
+/// serves once and is gone.
+/// </summary>
+internal sealed class LoneRequest : TrackedConnection
+{
+    private readonly HttpContext _context;
+    private readonly long _since = Environment.TickCount64;
+
+    private LoneRequest(LifecycleEngine engine, HttpContext context)
+        : base(engine, context.Connection.Id ?? context.TraceIdentifier) => _context = context;
+
+    /// <returns>False when nobody is let in any more.</returns>
+    public static bool TryBegin(LifecycleEngine engine, HttpContext context)
+    {
+        var request = new LoneRequest(engine, context);
+        if (!request.TryEnter())
+        {
+            return false;
+        }
+
+        request.Began();
+        context.Response.OnCompleted(static state => ((LoneRequest)state).End(), request);
+        return true;
+    }
+
+    public override void Describe(ICollection<HeldRequest> into) => into.Add(Facts.ToHeld());
+
+    protected override void AskToClose()
+    {
+    }
+
+    protected override void Close()
+    {
+    }
+
+    protected override void Hasten()
+    {
+    }
+
+    protected override void Reset()
+    {
+        try
+        {
+            _context.Abort();
+        }
+        catch (Exception e) when (e is ObjectDisposedException or NullReferenceException)
+        {
+            // It ended by itself just now.
+        }
+    }
+
+    private HeldRequestFacts Facts => new(Id, _context, _since);
+
+    private Task End()
+    {
+        Finished(Facts);
+        Apply(ConnectionEvent.Ended);
+        return Task.CompletedTask;
+    }
+}

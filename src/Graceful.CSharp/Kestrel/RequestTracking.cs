@@ -1,0 +1,34 @@
+using Graceful.Engine;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+
+namespace Graceful.Kestrel;
+
+/// <summary>
+/// The outermost middleware: a request begins when it comes by and ends when its response is complete. No allocation,
+/// and no state but its own connection's.
+/// </summary>
+internal sealed class RequestTracking(LifecycleEngine engine) : IStartupFilter
+{
+    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+    {
+        app.Use(Track);
+        next(app);
+    };
+
+    private RequestDelegate Track(RequestDelegate next) => context =>
+    {
+        if (context.Features.Get<KestrelConnection>() is { } connection)
+        {
+            connection.Begin(context);
+        }
+        else if (!LoneRequest.TryBegin(engine, context))
+        {
+            context.Abort();
+            return Task.CompletedTask;
+        }
+
+        return next(context);
+    };
+}

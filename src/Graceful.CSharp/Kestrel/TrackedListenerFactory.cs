@@ -1,0 +1,28 @@
+using System.Net;
+using Graceful.Engine;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging;
+
+namespace Graceful.Kestrel;
+
+/// <summary>A transport whose connections are tracked and whose listeners we close.</summary>
+internal sealed class TrackedListenerFactory(
+    IConnectionListenerFactory transport,
+    LifecycleEngine engine,
+    GracefulOptions options,
+    ILoggerFactory loggers) : IConnectionListenerFactory, IConnectionListenerFactorySelector
+{
+    public bool CanBind(EndPoint endpoint) =>
+        transport is not IConnectionListenerFactorySelector selector || selector.CanBind(endpoint);
+
+    public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
+    {
+        BoundSockets.Take();
+        var binding = transport.BindAsync(endpoint, cancellationToken);
+        var socket = BoundSockets.Take();
+        var listener = new TrackedListener(
+            await binding.ConfigureAwait(false), socket, engine, options, loggers);
+        engine.Add(listener);
+        return listener;
+    }
+}

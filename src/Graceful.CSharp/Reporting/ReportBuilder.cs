@@ -1,0 +1,145 @@
+using System.Globalization;
+using Graceful.Core;
+using Graceful.Engine;
+
+namespace Graceful.Reporting;
+
+/// <summary>Keeps what the report will say, as the lifecycle goes by. Lives inside the mailbox.</summary>
+internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, DrainFigures figures)
+{
+    private readonly List<StageReport> _stages = [];
+    private readonly List<(int Index, TimeSpan From, TimeSpan? To)> _runs = [];
+    private Stage _stage = Stage.Running;
+    private TimeSpan _entered;
+    private TimeSpan _begun;
+    private Shutdown? _shutdown;
+
+    /// <summary>Why the server leaves, once it does.</summary>
+    public StopReason Reason => _shutdown is null ? default : ReasonOf(_shutdown.Trigger);
+
+    public IReadOnlyList<IntakeOutcome> Intakes { get; set; } = [];
+
+    /// <summary>From the trigger to <paramref name="now"/>.</summary>
+    public TimeSpan Elapsed(TimeSpan now) => _shutdown is null ? TimeSpan.Zero : now - _begun;
+
+    /// <summary>Takes note of an event and of what it led to.</summary>
+    public void Observe(TimeSpan now, Event happened, Lifecycle next)
+    {
+        var before = _shutdown;
+        _shutdown = next switch
+        {
+            Lifecycle.Draining d => d.Item1,
+            Lifecycle.Hooks h => h.Item1,
+            Lifecycle.Exited e => e.Item,
+            _ => null,
+        };
+        if (before is null && _shutdown is not null)
+        {
+            _begun = _entered = now;
+            _stage = Stage.Running;
+        }
+
+        if (happened is Event.HookFinished finished)
+        {
+            HookEnded(finished.index, now);
+        }
+
+        var stage = LifecycleModule.stage(next);
+        if (stage.Tag != _stage.Tag)
+        {
+            if (_stage.Tag is not (Stage.Tags.Running or Stage.Tags.IdleExpired))
+            {
+                _stages.Add(new StageReport(NameOf(_stage), now - _entered));
+            }
+
+            _stage = stage;
+            _entered = now;
+        }
+    }
+
+    public void HookStarted(int index, TimeSpan now) => _runs.Add((index, now, null));
+
+    /// <summary>It finished or was given up; whichever comes first counts.</summary>
+    public void HookEnded(int index, TimeSpan now)
+    {
+        var run = _runs.FindIndex(r => r.Index == index);
+        if (run >= 0 && _runs[run].To is null)
+        {
+            _runs[run] = _runs[run] with { To = now };
+        }
+    }
+
+    public ShutdownReport Build(TimeSpan now, int exitCode)
+    {
+        var troubles = _shutdown!.Troubles.Reverse().ToList();
+        return new ShutdownReport
+        {
+            Reason = Reason,
+            ExitCode = exitCode,
+            Duration = Elapsed(now),
+            Stages = [.. _stages],
+            Hooks = [.. HookReports(troubles)],
+            Troubles = [.. troubles.OfType<Trouble.Forced>().Select(forced => TextOf(forced.Item))],
+            Listeners = [.. Intakes.Select(TextOf)],
+            RequestsFinished = figures.RequestsFinished,
+            ConnectionsClosed = figures.ConnectionsClosed,
+            ConnectionsTold = figures.ConnectionsTold,
+            ConnectionsAborted = figures.ConnectionsAborted,
+            WaitedFor = figures.Slow(),
+            CutOff = figures.Cut(),
+        };
+    }
+
+    /// <summary>The core's trigger as the user's type.</summary>
+    public static StopReason ReasonOf(Trigger trigger) => trigger switch
+    {
+        Trigger.Signal signal => new StopReason(StopCause.Signal, signal.number),
+        { IsRequested: true } => new StopReason(StopCause.Requested),
+        { IsHostStopped: true } => new StopReason(StopCause.HostStopped),
+        { IsIdledOut: true } => new StopReason(StopCause.Idle),
+        _ => new StopReason(StopCause.HandedOver),
+    };
+
+    private IEnumerable<HookReport> HookReports(IReadOnlyList<Trouble> troubles)
+    {
+        var outcomes = troubles.OfType<Trouble.HookTrouble>().ToDictionary(t => t.name, t => TextOf(t.Item2));
+        var durations = _runs.ToDictionary(run => run.Index, run => run.To - run.From ?? TimeSpan.Zero);
+        for (var index = 0; index < hooks.Count; index++)
+        {
+            var outcome = outcomes.GetValueOrDefault(hooks[index].Name, "succeeded");
+            yield return new HookReport(hooks[index].Name, outcome, durations.GetValueOrDefault(index));
+        }
+    }
+
+    private static string NameOf(Stage stage) => stage.Tag switch
+    {
+        Stage.Tags.BeforeDrainHooks => "before-drain hooks",
+        Stage.Tags.LameDuck => "lame duck",
+        Stage.Tags.ClosingListeners => "closing listeners",
+        Stage.Tags.Draining => "draining",
+        Stage.Tags.AfterDrainHooks => "after-drain hooks",
+        _ => stage.ToString(),
+    };
+
+    private static string TextOf(ForceCause cause) => cause.Tag switch
+    {
+        ForceCause.Tags.SecondSignal => "forced by a second signal",
+        ForceCause.Tags.HostTimedOut => "forced: the host's time was over",
+        _ => "forced: the grace period was over",
+    };
+
+    private static string TextOf(HookResult result) => result switch
+    {
+        HookResult.Failed failed => $"failed ({failed.message})",
+        { IsTimedOut: true } => "timed out",
+        { IsCancelled: true } => "cancelled",
+        { IsSkipped: true } => "skipped",
+        _ => "succeeded",
+    };
+
+    private static string TextOf(IntakeOutcome outcome)
+    {
+        var text = string.Create(CultureInfo.InvariantCulture, $"{outcome.Address}: {outcome.Method}, {outcome.LastCall} accepted in the last call");
+        return outcome.Remark is null ? text : $"{text} ({outcome.Remark})";
+    }
+}

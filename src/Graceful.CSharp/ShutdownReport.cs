@@ -1,0 +1,94 @@
+using System.Globalization;
+using System.Text;
+using Graceful.Reporting;
+
+namespace Graceful;
+
+/// <summary>What happened on the way out. <see cref="ToString"/> is the text that goes to the log.</summary>
+public sealed record ShutdownReport
+{
+    /// <summary>Why the server left.</summary>
+    public required StopReason Reason { get; init; }
+
+    /// <summary>The process's exit code: 0 clean, 1 a hook failed, 2 time ran out and work was cut off, 3 forced by a second signal.</summary>
+    public required int ExitCode { get; init; }
+
+    /// <summary>From the trigger to the end.</summary>
+    public required TimeSpan Duration { get; init; }
+
+    /// <summary>The stages in the order in which they were gone through.</summary>
+    public required IReadOnlyList<StageReport> Stages { get; init; }
+
+    /// <summary>The hooks in the order in which they ran.</summary>
+    public required IReadOnlyList<HookReport> Hooks { get; init; }
+
+    /// <summary>What went wrong beside hooks, in words; empty when nothing did.</summary>
+    public required IReadOnlyList<string> Troubles { get; init; }
+
+    /// <summary>How each listener was closed, in words.</summary>
+    public required IReadOnlyList<string> Listeners { get; init; }
+
+    /// <summary>Requests that finished after clients began to be told.</summary>
+    public required long RequestsFinished { get; init; }
+
+    /// <summary>Connections that the server closed in order.</summary>
+    public required long ConnectionsClosed { get; init; }
+
+    /// <summary>Of these, the ones whose client was told on a response or with a GOAWAY.</summary>
+    public required long ConnectionsTold { get; init; }
+
+    /// <summary>Connections that were reset because time ran out.</summary>
+    public required long ConnectionsAborted { get; init; }
+
+    /// <summary>The oldest requests, five at most, that took longer than a second and were waited for.</summary>
+    public required IReadOnlyList<HeldRequest> WaitedFor { get; init; }
+
+    /// <summary>The oldest requests, five at most, that were cut off.</summary>
+    public required IReadOnlyList<HeldRequest> CutOff { get; init; }
+
+    /// <summary>The report as people read it: one line for the outcome, and one for each thing that took part.</summary>
+    /// <returns>Several lines without a final line break.</returns>
+    public override string ToString()
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"Left after {Reason} in {Durations.Text(Duration)}, exit code {ExitCode}");
+        foreach (var trouble in Troubles)
+        {
+            Line("trouble", trouble);
+        }
+
+        foreach (var stage in Stages)
+        {
+            Line(stage.Name, Durations.Text(stage.Duration));
+        }
+
+        foreach (var listener in Listeners)
+        {
+            Line("listener", listener);
+        }
+
+        Line("requests", string.Create(CultureInfo.InvariantCulture, $"{RequestsFinished} finished on the way out"));
+        Line("connections", string.Create(
+            CultureInfo.InvariantCulture,
+            $"{ConnectionsClosed} closed ({ConnectionsTold} told on their last response), {ConnectionsAborted} aborted"));
+        foreach (var hook in Hooks)
+        {
+            Line("hook", hook.ToString());
+        }
+
+        foreach (var request in WaitedFor)
+        {
+            Line("waited for", request.ToString());
+        }
+
+        foreach (var request in CutOff)
+        {
+            Line("cut off", request.ToString());
+        }
+
+        return text.ToString();
+
+        void Line(string what, string value) =>
+            text.AppendLine().Append(CultureInfo.InvariantCulture, $"  {what,-20}{value}");
+    }
+}

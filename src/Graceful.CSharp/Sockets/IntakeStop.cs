@@ -1,0 +1,137 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace Graceful.Sockets;
+
+/// <summary>New handshakes are kept out of a listening socket from now on, as well as this machine and this process allow.</summary>
+/// <remarks>
+/// The first rung of the ladder that works is taken: <see cref="IntakeMethod.SynFilter"/>, <see cref="IntakeMethod.Unplug"/>,
+/// <see cref="IntakeMethod.LastCall"/>. With the first two, handshakes that are half done still finish, and come out of the listener's
+/// own accept queue. There is nothing to undo or to dispose: closing the listener ends it.
+/// </remarks>
+internal sealed class IntakeStop
+{
+    private const int SolSocket = 1;
+    private const int SoAttachFilter = 26;
+    private const int SoBindToIfIndex = 62;
+
+    /// <summary>The kernel numbers interfaces upwards from 1 and does not ask whether the one it is given exists.</summary>
+    private const int NoSuchInterface = int.MaxValue;
+
+    /// <summary>
+    /// Drops a segment with SYN and without ACK, lets all others pass. The data starts at the TCP header, so that one program does for
+    /// IPv4 and IPv6. To drop everything would take away the last ACK of a handshake half done, and with it a client that believes it is
+    /// connected. Pinned, because the kernel is given its address.
+    /// </summary>
+    private static readonly FilterStep[] DropNewHandshakes = Pinned(
+        new FilterStep(0x30, 0, 0, 13),            // ldb [13]      the flags
+        new FilterStep(0x54, 0, 0, 0x12),          // and #0x12     SYN and ACK
+        new FilterStep(0x15, 0, 1, 0x02),          // jeq #2        SYN alone?
+        new FilterStep(0x06, 0, 0, 0),             // ret 0         drop
+        new FilterStep(0x06, 0, 0, uint.MaxValue)); // ret #-1      pass
+
+    private IntakeStop(IntakeMethod method, string? why)
+    {
+        Method = method;
+        Why = why;
+    }
+
+    /// <summary>What is in force.</summary>
+    public IntakeMethod Method { get; }
+
+    /// <summary>Why nothing better is in force, for the report; null when the best, or the one asked for, is.</summary>
+    public string? Why { get; }
+
+    /// <summary>Keeps new handshakes out of a listening socket. Takes microseconds, never waits and never throws.</summary>
+    /// <param name="listener">
+    /// A listening socket that nobody else holds: what is done here is done to the socket, not to the descriptor, and a successor that
+    /// shares it would be cut off as well. The accept loop may be running on it.
+    /// </param>
+    /// <param name="wanted">
+    /// The only method to try before falling back to the last call; null for the best that works.
+    /// </param>
+    public static IntakeStop Begin(Socket listener, IntakeMethod? wanted)
+    {
+        ArgumentNullException.ThrowIfNull(listener);
+        if (wanted == IntakeMethod.LastCall)
+        {
+            return new IntakeStop(IntakeMethod.LastCall, null);
+        }
+
+        if (!OperatingSystem.IsLinux())
+        {
+            return new IntakeStop(IntakeMethod.LastCall, "only Linux can keep newcomers out");
+        }
+
+        if (listener.AddressFamily is not (AddressFamily.InterNetwork or AddressFamily.InterNetworkV6))
+        {
+            return new IntakeStop(IntakeMethod.LastCall, "not a TCP socket");
+        }
+
+        string? why = null;
+        foreach (IntakeMethod method in (ReadOnlySpan<IntakeMethod>)[IntakeMethod.SynFilter, IntakeMethod.Unplug])
+        {
+            if (wanted is null || wanted == method)
+            {
+                string? refusal = Try(method, listener);
+                if (refusal is null)
+                {
+                    return new IntakeStop(method, why);
+                }
+
+                why = why is null ? refusal : why + "; " + refusal;
+            }
+        }
+
+        return new IntakeStop(IntakeMethod.LastCall, why);
+    }
+
+    /// <summary>Null if the method is now in force, else why it is not.</summary>
+    /// <remarks>
+    /// The accept queue is made as long as the kernel allows first: it drops the last ACK of a handshake for which the queue has no room,
+    /// and that client believes it is connected. From now on nothing new comes, so whatever is half done fits in, however slowly we accept.
+    /// </remarks>
+    private static string? Try(IntakeMethod method, Socket listener)
+    {
+        try
+        {
+            listener.Listen(int.MaxValue);
+            if (method == IntakeMethod.SynFilter)
+            {
+                AttachFilter(listener);
+            }
+            else
+            {
+                listener.SetRawSocketOption(SolSocket, SoBindToIfIndex, MemoryMarshal.AsBytes([NoSuchInterface]));
+            }
+
+            return null;
+        }
+        catch (SocketException e)
+        {
+            return $"{method}: {e.Message}";
+        }
+        catch (ObjectDisposedException)
+        {
+            return $"{method}: the socket is already closed";
+        }
+    }
+
+    /// <summary>struct sock_fprog: the number of steps, then, aligned, a pointer to them.</summary>
+    private static void AttachFilter(Socket listener)
+    {
+        nint steps = Marshal.UnsafeAddrOfPinnedArrayElement(DropNewHandshakes, 0);
+        listener.SetRawSocketOption(SolSocket, SoAttachFilter, MemoryMarshal.AsBytes([(nint)(ushort)DropNewHandshakes.Length, steps]));
+    }
+
+    private static FilterStep[] Pinned(params ReadOnlySpan<FilterStep> steps)
+    {
+        FilterStep[] pinned = GC.AllocateUninitializedArray<FilterStep>(steps.Length, pinned: true);
+        steps.CopyTo(pinned);
+        return pinned;
+    }
+
+    /// <summary>struct sock_filter: one instruction of the classic BPF machine.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private readonly record struct FilterStep(ushort Code, byte IfTrue, byte IfFalse, uint Operand);
+}

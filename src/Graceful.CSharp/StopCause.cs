@@ -1,0 +1,20 @@
+namespace Graceful;
+
+/// <summary>What makes a server leave.</summary>
+public enum StopCause
+{
+    /// <summary>A signal of the operating system.</summary>
+    Signal,
+
+    /// <summary>The application asked, through <see cref="IGraceful"/>.</summary>
+    Requested,
+
+    /// <summary>The host stops: <c>StopApplication</c>, <c>app.StopAsync()</c>.</summary>
+    HostStopped,
+
+    /// <summary>Nobody needed the server for longer than its idle limit.</summary>
+    Idle,
+
+    /// <summary>A successor took over.</summary>
+    HandedOver,
+}

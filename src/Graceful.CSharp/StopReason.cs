@@ -1,0 +1,27 @@
+using System.Globalization;
+
+namespace Graceful;
+
+/// <summary>Why a server leaves. The first cause wins: whoever asks later joins the stop that is under way.</summary>
+/// <param name="Cause">What kind of cause it was.</param>
+/// <param name="Signal">The number of the signal; 0 when it was no signal.</param>
+public readonly record struct StopReason(StopCause Cause, int Signal = 0)
+{
+    /// <summary>The reason in words, <c>SIGTERM</c> for instance.</summary>
+    /// <returns>A few words without a full stop.</returns>
+    public override string ToString() => Cause switch
+    {
+        StopCause.Signal => Signal switch
+        {
+            2 => "SIGINT",
+            3 => "SIGQUIT",
+            15 => "SIGTERM",
+            _ => string.Create(CultureInfo.InvariantCulture, $"signal {Signal}"),
+        },
+        StopCause.Requested => "request of the application",
+        StopCause.HostStopped => "stop of the host",
+        StopCause.Idle => "idle limit",
+        StopCause.HandedOver => "hand-over",
+        _ => Cause.ToString(),
+    };
+}

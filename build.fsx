@@ -123,9 +123,74 @@ let demo () =
                 "--keep-alive"; "64"; "--connect"; "64"; "--idle"; "500"; "--slow"; "8"; "--slow-path"; "/slow?ms=1700"
                 "--show-output"; "--expect-clean"; "graceful" ])
 
+/// The figures that the README promises, each measured against the plain server in the same run.
+let losses (options: string list) =
+    let runs = match options with [ runs ] -> runs | _ -> "20"
+    built.Force()
+    need "setpriv" "util-linux"
+    let unprivileged = "setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all --inh-caps -all"
+    let asNobody label = (hello label "").Replace($"{label}=", $"{label}={unprivileged} ")
+    let measure title servers load =
+        printfn $"\n==== {title}, {runs} runs"
+        let servers = [ for server in servers do yield! [ "--server"; server ] ]
+        let clean = [ "--expect-clean"; "graceful"; "--expect-clean"; "lame duck"; "--expect-clean"; "unprivileged" ]
+        let clean = clean |> List.chunkBySize 2 |> List.filter (fun pair -> servers |> List.exists _.StartsWith(pair[1] + "=")) |> List.concat
+        probe (servers @ load @ clean @ [ "--runs"; runs ])
+    let lameDuck = hello "lame duck" "--LameDuck 00:00:00.5"
+    let codes =
+        [ measure "mixed load" [ hello "plain" "--plain"; hello "graceful" ""; lameDuck ]
+              [ "--keep-alive"; "64"; "--connect"; "64"; "--idle"; "500"; "--slow"; "8" ]
+          if (output "id" [ "-u" ]).Trim() = "0" then
+              measure "1,000 clients that connect for every request" [ hello "plain" "--plain"; hello "graceful" ""; asNobody "unprivileged" ]
+                  [ "--keep-alive"; "0"; "--connect"; "1000" ]
+          else
+              measure "1,000 clients that connect for every request" [ hello "plain" "--plain"; hello "graceful" "" ]
+                  [ "--keep-alive"; "0"; "--connect"; "1000" ]
+          measure "2,000 idle connections and nothing else" [ hello "plain" "--plain"; hello "graceful" ""; hello "settle time 0" "--SettleTime 0" ]
+              [ "--keep-alive"; "0"; "--connect"; "0"; "--idle"; "2000" ] ]
+    if List.exists ((<>) 0) codes then exit 1
+
+/// Requests a second of `GET /`, plain and graceful in turn: wrk on one thread with 64 connections.
+let throughput (rounds: int) =
+    need "wrk" "wrk"
+    let least = 0.98
+    let serve port options = start "dotnet" ([ program "Hello"; "--port"; string port ] @ options) [] true
+    let servers = [ serve 5071 [ "--plain" ]; serve 5072 [] ]
+    let rate port =
+        let text = output "wrk" [ "-t1"; "-c64"; "-d5"; $"http://127.0.0.1:{port}/" ]
+        text.Split '\n' |> Array.pick (fun line -> if line.StartsWith "Requests/sec:" then Some(float (line.Substring(13).Trim())) else None)
+    try
+        Threading.Thread.Sleep 2000
+        for port in [ 5071; 5072 ] do rate port |> ignore
+        let pairs =
+            [ for round in 1 .. rounds do
+                  let plain, graceful =
+                      if round % 2 = 1 then (let plain = rate 5071 in plain, rate 5072)
+                      else (let graceful = rate 5072 in rate 5071, graceful)
+                  printfn $"  [%d{round}/%d{rounds}] plain %7.0f{plain} req/s   graceful %7.0f{graceful} req/s   %.3f{graceful / plain}"
+                  plain, graceful ]
+        let median values = (List.sort values)[List.length values / 2]
+        let ratio = median (List.map snd pairs) / median (List.map fst pairs)
+        let verdict = if ratio >= least then "as promised" else "NOT as promised"
+        printfn $"  throughput, medians: %.3f{ratio} of plain (at least %.2f{least})   {verdict}"
+        ratio >= least
+    finally
+        for server in servers do
+            server.Kill()
+            server.WaitForExit()
+
+let bench (options: string list) =
+    let rounds = match options with [ rounds ] -> int rounds | _ -> 7
+    built.Force()
+    let steps = exitCodeOf "dotnet" [ program "Graceful.Benchmarks" ] [] = 0
+    printfn $"GET / under wrk -t1 -c64, {rounds} pairs of 5 s:"
+    if not (throughput rounds && steps) then exit 1
+
 let targets: (string * string * (string list -> unit)) list =
     [ "demo", "the main job, seen: the same server plain and graceful, loaded, stopped by SIGTERM, and what its clients saw", ignore >> demo
       "test", "build and run all tests; words choose test projects by name", test
+      "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
+      "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
       "build", "build everything", fun _ -> built.Force()
       "clean", "delete everything that was built", fun _ -> if Directory.Exists "artifacts" then Directory.Delete("artifacts", true) ]
 

@@ -1,6 +1,8 @@
 using Graceful.Benchmarks;
 
-// What a request costs: the step of its connection in its cell, beside the least that any exact count must cost.
-// Measured in short alternating slices, compared as a ratio of medians: on a shared machine only that means something.
+// What a request costs. Everything is measured in short slices that take turns, and compared as a ratio of medians:
+// on a shared machine only that means something. The argument is the number of rounds.
 var rounds = args is [var text, ..] && int.TryParse(text, out var given) && given is > 0 and <= 10_000 ? given : 200;
-return ConnectionStepBenchmark.Run(rounds) ? 0 : 1;
+var step = ConnectionStepBenchmark.Run(rounds);
+var request = await RequestBenchmark.RunAsync(Math.Max(1, rounds / 4)).ConfigureAwait(false);
+return step && request ? 0 : 1;

@@ -58,7 +58,7 @@ public static class GracefulExtensions
         services.AddSingleton<IValidateOptions<GracefulOptions>, GracefulOptionsValidator>();
         services.AddSingleton(provider => new LifecycleEngine(
             provider.GetRequiredService<IOptions<GracefulOptions>>().Value,
-            provider.GetRequiredService<ILogger<LifecycleEngine>>()));
+            provider.GetRequiredService<ILoggerFactory>().CreateLogger(Log.Category)));
         services.AddSingleton<IGraceful, GracefulControl>();
         services.AddHostedService<HostBinding>();
 

@@ -19,7 +19,7 @@ internal sealed class LifecycleEngine : IAsyncDisposable
     private readonly TaskCompletionSource _startedUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ShutdownReport> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stopping = new();
-    private readonly ILogger<LifecycleEngine> _log;
+    private readonly ILogger _log;
     private readonly EngineClock _clock;
     private readonly Policy _policy;
     private readonly HookRunner _hooks;
@@ -29,7 +29,7 @@ internal sealed class LifecycleEngine : IAsyncDisposable
     private Lifecycle _state;
     private int _asked;
 
-    public LifecycleEngine(GracefulOptions options, ILogger<LifecycleEngine> log)
+    public LifecycleEngine(GracefulOptions options, ILogger log)
     {
         _log = log;
         _policy = options.ToPolicy();

@@ -19,7 +19,7 @@ internal sealed class HostBinding(
     IHostApplicationLifetime application,
     IEnumerable<IConnectionListenerFactory> transports,
     IServiceProvider services,
-    ILogger<HostBinding> log) : IHostedLifecycleService
+    ILoggerFactory loggers) : IHostedLifecycleService
 {
     public Task StartingAsync(CancellationToken cancellationToken)
     {
@@ -41,11 +41,11 @@ internal sealed class HostBinding(
     {
         if (transports.FirstOrDefault(transport => transport is not TrackedListenerFactory) is { } foreign)
         {
-            Log.ConnectionsUntracked(log, foreign.GetType().Name);
+            Log.ConnectionsUntracked(loggers.CreateLogger(Log.Category), foreign.GetType().Name);
         }
         else if (services.GetService(typeof(IServer)) is { } server && server.GetType().Assembly != KestrelAssembly)
         {
-            Log.ConnectionsUntracked(log, server.GetType().Name);
+            Log.ConnectionsUntracked(loggers.CreateLogger(Log.Category), server.GetType().Name);
         }
 
         return Task.CompletedTask;

@@ -22,7 +22,7 @@ internal sealed class TrackedListener(
     /// <summary>The last call is over at once; this is for an accept loop that is stuck.</summary>
     private static readonly TimeSpan LastCallLimit = TimeSpan.FromSeconds(2);
 
-    private readonly ILogger _log = loggers.CreateLogger<TrackedListener>();
+    private readonly ILogger _log = loggers.CreateLogger(Log.Category);
     private readonly CancellationTokenSource _lastCall = new();
     private readonly CancellationTokenSource _cutOff = new();
     private readonly TaskCompletionSource _loopEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -6,6 +6,9 @@ namespace Graceful.Reporting;
 /// <summary>Everything that Graceful writes to the log.</summary>
 internal static partial class Log
 {
+    /// <summary>The one category of all of it.</summary>
+    public const string Category = "Graceful";
+
     [LoggerMessage(1, LogLevel.Information, "Leaving: {Reason}")]
     public static partial void Stopping(ILogger log, StopReason reason);
 

@@ -10,14 +10,15 @@ public enum IntakeMethod
 {
     /// <summary>
     /// A socket filter drops the packets that ask for a new connection. A client that comes now asks again after a second, and is then
-    /// refused. Linux; since mid-2026 kernels want <c>CAP_NET_ADMIN</c> for it. No client loses a connection.
+    /// refused. No client that got through loses its connection. Linux; kernels since mid-2026 want <c>CAP_NET_ADMIN</c> for it.
     /// </summary>
     SynFilter,
 
     /// <summary>
-    /// The listening socket is bound to a network interface that does not exist, so that no new connection can reach it. A client that
-    /// comes now is refused at once, as if the socket were closed. Linux 5.7 or newer, no privilege needed, unless the socket is bound to
-    /// an interface of its own. No client loses a connection, unless the kernel is answering with SYN cookies at that very moment.
+    /// The listening socket is bound to a network interface that does not exist, so that no new connection reaches it. A client that
+    /// comes now is refused at once, as if the socket were closed. No client that got through loses its connection, unless the kernel
+    /// answered it with a SYN cookie a moment before, as it does when more handshakes are half done than the backlog holds. Linux 5.7 or
+    /// newer; needs no privilege, unless the socket is already bound to an interface.
     /// </summary>
     Unplug,
 

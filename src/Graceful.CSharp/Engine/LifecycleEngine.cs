@@ -9,7 +9,7 @@ namespace Graceful.Engine;
 /// The one mailbox that owns the lifecycle: it takes events in, steps the core, and obeys the effects in their order.
 /// It decides nothing, and no code of the user's runs inside it.
 /// </summary>
-internal sealed class LifecycleEngine : IAsyncDisposable
+internal sealed class LifecycleEngine : IDisposable
 {
     [ThreadStatic]
     private static bool _insideMailbox;
@@ -25,9 +25,9 @@ internal sealed class LifecycleEngine : IAsyncDisposable
     private readonly HookRunner _hooks;
     private readonly ReportBuilder _report;
     private readonly ITimer _timer;
-    private readonly Task _loop;
     private Lifecycle _state;
     private int _asked;
+    private bool _ready = true;
 
     public LifecycleEngine(GracefulOptions options, ILogger log)
     {
@@ -40,7 +40,7 @@ internal sealed class LifecycleEngine : IAsyncDisposable
         _timer = options.TimeProvider.CreateTimer(
             static engine => ((LifecycleEngine)engine!).Post(Event.Woke), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         StateHandler = options.StateHandler;
-        _loop = Task.Run(RunAsync);
+        _ = Task.Run(RunAsync);
     }
 
     public GateCell Gate { get; } = new();
@@ -54,7 +54,7 @@ internal sealed class LifecycleEngine : IAsyncDisposable
     public CancellationToken Stopping => _stopping.Token;
 
     /// <summary>Whether readiness holds.</summary>
-    public bool IsReady { get; private set; } = true;
+    public bool IsReady => Volatile.Read(ref _ready);
 
     /// <summary>Completes when the way out is over.</summary>
     public Task<ShutdownReport> Exited => _exited.Task;
@@ -81,6 +81,14 @@ internal sealed class LifecycleEngine : IAsyncDisposable
         lock (_intakes)
         {
             _intakes.Add(intake);
+        }
+    }
+
+    public void Remove(IIntake intake)
+    {
+        lock (_intakes)
+        {
+            _intakes.Remove(intake);
         }
     }
 
@@ -115,13 +123,12 @@ internal sealed class LifecycleEngine : IAsyncDisposable
         }
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Ends the mailbox. What it is at it finishes; nobody waits for that, so that a hook may dispose the host.</summary>
+    public void Dispose()
     {
         _mailbox.Writer.TryComplete();
-        await _loop.ConfigureAwait(false);
-        await _timer.DisposeAsync().ConfigureAwait(false);
+        _timer.Dispose();
         _hooks.Dispose();
-        _stopping.Dispose();
     }
 
     private async Task RunAsync()
@@ -176,7 +183,7 @@ internal sealed class LifecycleEngine : IAsyncDisposable
                 _timer.Change(TimeSpan.FromMilliseconds(Math.Min(wait, MostTimerMilliseconds)), Timeout.InfiniteTimeSpan);
                 break;
             case { IsFailReadiness: true }:
-                IsReady = false;
+                Volatile.Write(ref _ready, false);
                 break;
             case { IsFireStopping: true }:
                 Log.Stopping(_log, _report.Reason);

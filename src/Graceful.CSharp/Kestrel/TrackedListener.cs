@@ -122,6 +122,7 @@ internal sealed class TrackedListener(
 
     public async ValueTask DisposeAsync()
     {
+        engine.Remove(this);
         await listener.DisposeAsync().ConfigureAwait(false);
         _lastCall.Dispose();
         _cutOff.Dispose();

@@ -53,7 +53,12 @@ internal sealed class SignalSource : IDisposable
         };
         lock (_gate)
         {
-            if (_engine is not null)
+            if (_engine is { Exited: { IsCompletedSuccessfully: true, Result.ExitCode: var code } })
+            {
+                // The way out is over and something of the host's is not: whoever signals now wants the process gone.
+                Environment.Exit(code);
+            }
+            else if (_engine is not null)
             {
                 context.Cancel = true;
                 _engine.Stop(Trigger.NewSignal(number));

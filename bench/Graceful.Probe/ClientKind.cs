@@ -1,0 +1,9 @@
+namespace Graceful.Probe;
+
+internal enum ClientKind
+{
+    KeepAlive,
+    Connect,
+    Idle,
+    Slow,
+}

@@ -7,7 +7,7 @@ using System.Net;
 using Hello;
 
 var builder = WebApplication.CreateSlimBuilder(args.Where(arg => arg is not ("--plain" or "--tls")).ToArray());
-builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Graceful", LogLevel.Information);
+builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
 builder.WebHost.UseKestrelHttpsConfiguration();
 builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, builder.Configuration.GetValue("port", 5000), endpoint =>
 {

@@ -32,6 +32,7 @@ internal sealed class HostBinding(
             engine.Stopping.Register(application.StopApplication);
         });
         _ = LeaveAStuckStartAsync();
+        _ = Task.Run(Rehearsal.RunAsync, CancellationToken.None);
         return Task.CompletedTask;
     }
 
@@ -53,6 +54,8 @@ internal sealed class HostBinding(
 
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
+        // Where the start failed there is nothing more to come that would have to be waited for.
+        engine.StartedUp();
         engine.Stop(Trigger.HostStopped);
         ShutdownReport report;
         await using (cancellationToken.Register(() => engine.Post(Event.NewForceRequested(ForceCause.HostTimedOut))))

@@ -2,13 +2,16 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
+// Four lines in a server's life, with the texts and the event id that the console's lifetime gives them.
+#pragma warning disable CA1848
+
 namespace Graceful.Posix;
 
 /// <summary>
 /// The host's lifetime without signals of its own: the console's would stop the host on a signal whatever we did, even
 /// in the middle of its start. It says what the console's says.
 /// </summary>
-internal sealed partial class SignalFreeLifetime(
+internal sealed class SignalFreeLifetime(
     IHostApplicationLifetime application,
     IHostEnvironment environment,
     IOptions<ConsoleLifetimeOptions> options,
@@ -21,7 +24,7 @@ internal sealed partial class SignalFreeLifetime(
         if (!options.Value.SuppressStatusMessages)
         {
             application.ApplicationStarted.Register(SayStarted);
-            application.ApplicationStopping.Register(() => SayStopping(_log));
+            application.ApplicationStopping.Register(() => _log.LogInformation("Application is shutting down..."));
         }
 
         return Task.CompletedTask;
@@ -31,20 +34,8 @@ internal sealed partial class SignalFreeLifetime(
 
     private void SayStarted()
     {
-        SayStarted(_log);
-        SayEnvironment(_log, environment.EnvironmentName);
-        SayContentRoot(_log, environment.ContentRootPath);
+        _log.LogInformation("Application started. Press Ctrl+C to shut down.");
+        _log.LogInformation("Hosting environment: {EnvName}", environment.EnvironmentName);
+        _log.LogInformation("Content root path: {ContentRoot}", environment.ContentRootPath);
     }
-
-    [LoggerMessage(LogLevel.Information, "Application started. Press Ctrl+C to shut down.")]
-    private static partial void SayStarted(ILogger log);
-
-    [LoggerMessage(LogLevel.Information, "Hosting environment: {EnvName}")]
-    private static partial void SayEnvironment(ILogger log, string envName);
-
-    [LoggerMessage(LogLevel.Information, "Content root path: {ContentRoot}")]
-    private static partial void SayContentRoot(ILogger log, string contentRoot);
-
-    [LoggerMessage(LogLevel.Information, "Application is shutting down...")]
-    private static partial void SayStopping(ILogger log);
 }

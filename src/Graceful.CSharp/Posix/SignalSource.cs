@@ -14,6 +14,7 @@ internal sealed class SignalSource : IDisposable
     private readonly PosixSignalRegistration[] _registrations;
     private LifecycleEngine? _engine;
     private int _pending;
+    private bool _signalled;
 
     public SignalSource() => _registrations =
     [
@@ -37,6 +38,15 @@ internal sealed class SignalSource : IDisposable
 
     public void Dispose()
     {
+        lock (_gate)
+        {
+            if (_signalled)
+            {
+                // The process is on its way to its exit: one more signal in the last moments must not make that a kill.
+                return;
+            }
+        }
+
         foreach (var registration in _registrations)
         {
             registration.Dispose();
@@ -53,6 +63,7 @@ internal sealed class SignalSource : IDisposable
         };
         lock (_gate)
         {
+            _signalled = true;
             if (_engine is { Exited: { IsCompletedSuccessfully: true, Result.ExitCode: var code } })
             {
                 // The way out is over and something of the host's is not: whoever signals now wants the process gone.

@@ -7,10 +7,16 @@ internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<E
 {
     private static readonly AsyncLocal<bool> InsideHook = new();
 
+    /// <summary>It is a matter of microseconds; no hook is held up longer than this.</summary>
+    private static readonly TimeSpan StartAfterLimit = TimeSpan.FromSeconds(1);
+
     private readonly CancellationTokenSource?[] _running = new CancellationTokenSource?[hooks.Count];
 
     /// <summary>Whether the caller runs as part of a hook, so that waiting for the end would be waiting for itself.</summary>
     public static bool IsInsideHook => InsideHook.Value;
+
+    /// <summary>What hooks may rely on to have happened when they run.</summary>
+    public WaitHandle? StartAfter { get; set; }
 
     public void Start(int index, StopReason reason)
     {
@@ -38,6 +44,7 @@ internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<E
     private async Task RunAsync(int index, StopReason reason, CancellationToken token)
     {
         InsideHook.Value = true;
+        StartAfter?.WaitOne(StartAfterLimit);
         HookResult result;
         try
         {

@@ -18,6 +18,7 @@ internal sealed class LifecycleEngine : IDisposable
     private readonly List<IIntake> _intakes = [];
     private readonly TaskCompletionSource _startedUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ShutdownReport> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _leaving = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly ILogger _log;
     private readonly EngineClock _clock;
@@ -51,6 +52,9 @@ internal sealed class LifecycleEngine : IDisposable
 
     public ConnectionStateHandler? StateHandler { get; }
 
+    /// <summary>Fires with <see cref="Stopping"/>, but no callback of the user's can hold its callbacks up.</summary>
+    public CancellationToken Leaving => _leaving.Token;
+
     public CancellationToken Stopping => _stopping.Token;
 
     /// <summary>Whether readiness holds.</summary>
@@ -75,6 +79,9 @@ internal sealed class LifecycleEngine : IDisposable
 
     /// <summary>The listeners are bound: from now on there is something that can be closed.</summary>
     public void StartedUp() => _startedUp.TrySetResult();
+
+    /// <summary>Hooks that start from now on find that the host was told.</summary>
+    public void StartHooksAfter(WaitHandle hostIsTold) => _hooks.StartAfter = hostIsTold;
 
     public void Add(IIntake intake)
     {
@@ -188,6 +195,7 @@ internal sealed class LifecycleEngine : IDisposable
             case { IsFireStopping: true }:
                 Log.Stopping(_log, _report.Reason);
                 // The callbacks are the users' code, so they run elsewhere.
+                _ = _leaving.CancelAsync();
                 _ = _stopping.CancelAsync();
                 break;
             case { IsAnnounceLeaving: true }:

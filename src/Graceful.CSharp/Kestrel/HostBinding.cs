@@ -29,7 +29,8 @@ internal sealed class HostBinding(
         application.ApplicationStarted.Register(() =>
         {
             engine.StartedUp();
-            engine.Stopping.Register(application.StopApplication);
+            engine.StartHooksAfter(application.ApplicationStopping.WaitHandle);
+            engine.Leaving.Register(application.StopApplication);
         });
         _ = LeaveAStuckStartAsync();
         _ = Task.Run(Rehearsal.RunAsync, CancellationToken.None);

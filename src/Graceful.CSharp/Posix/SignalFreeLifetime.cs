@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 // Four lines in a server's life, with the texts and the event id that the console's lifetime gives them.
-#pragma warning disable CA1848
+#pragma warning disable CA1848, CA1873
 
 namespace Graceful.Posix;
 

@@ -104,7 +104,7 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
     {
         var outcomes = troubles.OfType<Trouble.HookTrouble>().ToDictionary(t => t.name, t => TextOf(t.Item2));
         var durations = _runs.ToDictionary(run => run.Index, run => run.To - run.From ?? TimeSpan.Zero);
-        for (var index = 0; index < hooks.Count; index++)
+        foreach (var index in Enumerable.Range(0, hooks.Count).OrderBy(index => hooks[index].AfterDrain))
         {
             var outcome = outcomes.GetValueOrDefault(hooks[index].Name, "succeeded");
             yield return new HookReport(hooks[index].Name, outcome, durations.GetValueOrDefault(index));

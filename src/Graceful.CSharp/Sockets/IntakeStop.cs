@@ -43,7 +43,7 @@ internal sealed class IntakeStop
     /// <summary>Why nothing better is in force, for the report; null when the best, or the one asked for, is.</summary>
     public string? Why { get; }
 
-    /// <summary>Makes a listening socket's queues as long as the kernel allows (<c>net.core.somaxconn</c>). Any time, never throws.</summary>
+    /// <summary>Makes a listening socket's queues as long as the kernel allows, <c>net.core.somaxconn</c>. Never throws.</summary>
     /// <remarks>
     /// A handshake that finds no room is not refused but forgotten: the kernel drops its last ACK, or has answered it with a SYN cookie,
     /// and the client believes it is connected to a socket that has never heard of it. So it is best done when the socket begins to

@@ -1,0 +1,90 @@
+/// What a sweep does with a connection, by how long it was quiet, over every word that there is.
+module Graceful.Core.Tests.JudgeTests
+
+open System
+open Graceful.Core
+open Xunit
+
+let private ms (n: int) = TimeSpan.FromMilliseconds(int64 n)
+
+let private cases =
+    [ for word in ConnectionTests.words do
+          for period in [ 0; 1; 500 ] do
+              for quietFor in [ 0; 1; 499; 500; 501; 60_000 ] do
+                  for pending in [ false; true ] do
+                      word, ms period, ms quietFor, pending ]
+
+let private judged holds =
+    for word, period, quietFor, pending in cases do
+        let struct (verdict, wait) = Connection.judge period quietFor pending word
+        if not (holds word period quietFor pending verdict wait) then
+            let phase, inFlight = Connection.phase word, Connection.inFlight word
+            Assert.Fail $"{phase}, {inFlight} in flight, quiet for {quietFor} of {period}: {verdict}, {wait}"
+
+/// Whether the client was told, seen from outside: then the end of what is in flight closes it.
+let private isLast word =
+    Seq.replicate (Connection.inFlight word) End
+    |> Seq.fold (fun word event -> let struct (next, _) = Connection.step event word in next) word
+    |> fun word -> Connection.phase word = Closed
+
+[<Fact>]
+let ``New and Idle are reaped exactly when they were quiet for the quiet period`` () =
+    judged (fun word period quietFor _ verdict _ ->
+        match Connection.phase word with
+        | New
+        | Idle -> verdict = (if quietFor >= period then ReapNow else LeaveAlone)
+        | Active
+        | Hijacked
+        | Closed -> true)
+
+[<Fact>]
+let ``an Active one is left to its work, unless there is no quiet period to tell it by`` () =
+    judged (fun word period _ _ verdict _ ->
+        Connection.phase word <> Active
+        || verdict = (if period = TimeSpan.Zero && not (isLast word) then ReapNow else LeaveAlone))
+
+[<Fact>]
+let ``a hijacked one is left alone`` () =
+    judged (fun word _ _ _ verdict _ -> Connection.phase word <> Hijacked || verdict = LeaveAlone)
+
+[<Fact>]
+let ``a closed one is hastened exactly when it still is here, is quiet, and nothing waits or works`` () =
+    judged (fun word period quietFor pending verdict _ ->
+        let stuck =
+            Connection.phase word = Closed
+            && not (Connection.isGone word)
+            && quietFor >= period
+            && not pending
+            && Connection.inFlight word = 0
+        (verdict = Hasten) = stuck)
+
+[<Fact>]
+let ``the next look is in the future`` () =
+    judged (fun _ period _ _ verdict wait ->
+        if verdict = LeaveAlone then wait <= period && (wait > TimeSpan.Zero || period = TimeSpan.Zero)
+        else wait = Connection.sweepInterval && wait > TimeSpan.Zero)
+
+[<Fact>]
+let ``whoever stays quiet until the next look is reaped or hastened then, and not before`` () =
+    judged (fun word period quietFor _ verdict wait ->
+        let isQuiet quietFor =
+            let struct (verdict, _) = Connection.judge period quietFor false word
+            verdict <> LeaveAlone
+        let waits = Connection.phase word = Closed && not (Connection.isGone word) && Connection.inFlight word = 0
+        match Connection.phase word with
+        | New
+        | Idle when verdict = LeaveAlone -> isQuiet (quietFor + wait) && not (isQuiet (quietFor + wait - TimeSpan(1L)))
+        | Closed when waits && quietFor < period ->
+            let struct (_, wait) = Connection.judge period quietFor false word
+            isQuiet (quietFor + wait) && not (isQuiet (quietFor + wait - TimeSpan(1L)))
+        | New
+        | Idle
+        | Active
+        | Hijacked
+        | Closed -> true)
+
+[<Fact>]
+let ``a request that ends between two looks is found quiet at the one after, not later`` () =
+    // An Active one is looked at again after the quiet period at the latest, so its quiet never lasts for two of them.
+    judged (fun word period _ _ verdict wait ->
+        Connection.phase word <> Active || verdict <> LeaveAlone || wait = period)

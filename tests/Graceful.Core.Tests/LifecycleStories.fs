@@ -1,0 +1,233 @@
+/// Whole ways out, told step by step: when, what happened, what was ordered. Every line is exact.
+module Graceful.Core.Tests.LifecycleStories
+
+open System
+open Graceful.Core
+open Graceful.Core.Tests.LifecycleScript
+open Xunit
+
+let private hook name stage limit = { Name = name; Stage = stage; TimeLimit = ms limit }
+
+let private plain =
+    { LameDuck = TimeSpan.Zero
+      QuietPeriod = ms 500
+      GracePeriod = ValueSome(ms 30_000)
+      DoubleKick = ms 5000
+      IdleLimit = ValueNone
+      SuccessorLimit = ms 10_000
+      Hooks = [||] }
+
+/// At so many milliseconds this happens, and orders exactly that; the wake-up that goes with it is its own line's last.
+let private tell policy story =
+    let check state (now, event, expected: Effect list) =
+        let struct (next, effects) = Lifecycle.step policy (at now) event state
+        Assert.Equal<(int * Event * Effect list)>((now, event, expected), (now, event, effects))
+        next
+    story |> List.fold check (Lifecycle.initial policy (at 0))
+
+let private sigterm = StopRequested(Signal 15)
+
+let private isExitedWith troubles state =
+    match state with
+    | Exited s -> Assert.Equal<Trouble list>(troubles, s.Troubles)
+    | Running _
+    | IdleExpired
+    | Draining _
+    | Hooks _ -> Assert.Fail $"still {Lifecycle.stage state}"
+
+[<Fact>]
+let ``a server without wishes drains and exits`` () =
+    tell plain
+        [ 100, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 30_100) ]
+          120, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 30_100) ]
+          121, ConnectionsSwept(ms 400), [ WakeAt(at 521) ]
+          521, Woke, [ SweepConnections; WakeAt(at 30_100) ]
+          522, ConnectionsSwept(ms 0), [ WakeAt(at 547) ]
+          530, GateEmptied, [ Exit 0 ] ]
+    |> isExitedWith []
+
+[<Fact>]
+let ``the whole way out`` () =
+    let policy =
+        { plain with
+            LameDuck = ms 300
+            Hooks =
+                [| hook "flush" AfterDrain 1000; hook "deregister" BeforeDrain 1000; hook "warn" BeforeDrain 50
+                   hook "close" AfterDrain 2000 |] }
+    tell policy
+        [ 0, sigterm, [ FailReadiness; FireStopping; StartHook 1; WakeAt(at 1000) ]
+          10, HookFinished(1, Succeeded), [ StartHook 2; WakeAt(at 60) ]
+          60, Woke, [ CancelHook 2; AnnounceLeaving; WakeAt(at 360) ]
+          61, HookFinished(2, Succeeded), [ WakeAt(at 360) ]
+          360, Woke, [ CloseListeners false; WakeAt(at 30_000) ]
+          370, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 30_000) ]
+          380, GateEmptied, [ StartHook 0; WakeAt(at 1380) ]
+          400, HookFinished(0, Failed "disk full"), [ StartHook 3; WakeAt(at 2400) ]
+          500, HookFinished(3, Succeeded), [ Exit 1 ] ]
+    |> isExitedWith [ HookTrouble("flush", Failed "disk full"); HookTrouble("warn", TimedOut) ]
+
+[<Fact>]
+let ``time runs out: connections are aborted, hooks still run`` () =
+    let policy =
+        { plain with
+            GracePeriod = ValueSome(ms 1000)
+            Hooks = [| hook "flush" AfterDrain 100; hook "close" AfterDrain 100 |] }
+    tell policy
+        [ 0, StopRequested Requested, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 1000) ]
+          5, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 1000) ]
+          1000, Woke, [ AbortConnections; StartHook 0; WakeAt(at 1100) ]
+          1001, GateEmptied, [ WakeAt(at 1100) ]
+          1100, Woke, [ CancelHook 0; StartHook 1; WakeAt(at 1200) ]
+          1150, HookFinished(1, Succeeded), [ Exit 2 ] ]
+    |> isExitedWith [ HookTrouble("flush", TimedOut); Forced GracePeriodOver ]
+
+[<Fact>]
+let ``a forced stop skips the hooks that wait and cuts the one that runs`` () =
+    let policy = { plain with Hooks = [| for name in [ "a"; "b"; "c" ] -> hook name BeforeDrain 1000 |] }
+    tell policy
+        [ 0, sigterm, [ FailReadiness; FireStopping; StartHook 0; WakeAt(at 1000) ]
+          1, HookFinished(0, Succeeded), [ StartHook 1; WakeAt(at 1001) ]
+          2, ForceRequested HostTimedOut, [ CancelHook 1; CloseListeners false; AbortConnections; Exit 2 ] ]
+    |> isExitedWith [ HookTrouble("c", Skipped); HookTrouble("b", Cancelled); Forced HostTimedOut ]
+
+[<Fact>]
+let ``a force in the lame duck closes the listeners, and one after that does not close them again`` () =
+    let policy = { plain with LameDuck = ms 300 }
+    let lame = [ 0, sigterm, [ FailReadiness; FireStopping; AnnounceLeaving; WakeAt(at 300) ] ]
+    tell policy (lame @ [ 1, sigterm, [ CloseListeners false; AbortConnections; Exit 3 ] ])
+    |> isExitedWith [ Forced SecondSignal ]
+    tell policy
+        (lame
+         @ [ 300, Woke, [ CloseListeners false; WakeAt(at 30_000) ]
+             301, sigterm, [ AbortConnections; Exit 3 ]
+             302, ListenersClosed, [] ])
+    |> isExitedWith [ Forced SecondSignal ]
+
+[<Fact>]
+let ``a second signal outside the window does not force, but a third soon after the second does`` () =
+    tell plain
+        [ 0, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 30_000) ]
+          5001, sigterm, [ WakeAt(at 30_000) ]
+          10_001, sigterm, [ AbortConnections; Exit 3 ] ]
+    |> isExitedWith [ Forced SecondSignal ]
+
+[<Fact>]
+let ``the first signal after another trigger does not force, the next does`` () =
+    tell plain
+        [ 0, StopRequested HostStopped, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 30_000) ]
+          1, sigterm, [ WakeAt(at 30_000) ]
+          2, StopRequested Requested, [ WakeAt(at 30_000) ]
+          3, sigterm, [ AbortConnections; Exit 3 ] ]
+    |> isExitedWith [ Forced SecondSignal ]
+
+[<Fact>]
+let ``without a double kick no signal forces`` () =
+    tell { plain with DoubleKick = TimeSpan.Zero }
+        [ 0, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 30_000) ]
+          0, sigterm, [ WakeAt(at 30_000) ]
+          1, sigterm, [ WakeAt(at 30_000) ] ]
+    |> ignore
+
+/// A fixed bug: the signal that forced was not remembered, so the one after it was measured against the first.
+[<Fact>]
+let ``a signal after the one that forced cuts the after-drain hook that hangs`` () =
+    let policy = { plain with Hooks = [| for name in [ "a"; "b"; "c" ] -> hook name AfterDrain 9000 |] }
+    tell policy
+        [ 0, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 30_000) ]
+          4000, sigterm, [ AbortConnections; StartHook 0; WakeAt(at 13_000) ]
+          8000, sigterm, [ CancelHook 0; StartHook 1; WakeAt(at 17_000) ]
+          12_000, sigterm, [ CancelHook 1; StartHook 2; WakeAt(at 21_000) ]
+          17_001, sigterm, [ WakeAt(at 21_000) ]
+          17_002, ForceRequested HostTimedOut, [ CancelHook 2; Exit 3 ] ]
+    |> isExitedWith
+        [ HookTrouble("c", Cancelled); Forced HostTimedOut; HookTrouble("b", Cancelled); HookTrouble("a", Cancelled)
+          Forced SecondSignal ]
+
+[<Fact>]
+let ``without a grace period a drain waits for ever`` () =
+    tell { plain with GracePeriod = ValueNone; LameDuck = ms 300 }
+        [ 0, sigterm, [ FailReadiness; FireStopping; AnnounceLeaving; WakeAt(at 300) ]
+          300, Woke, [ CloseListeners false ]
+          310, ListenersClosed, [ RetireConnections; SweepConnections ]
+          320, ConnectionsSwept(ms 100), [ WakeAt(at 420) ]
+          420, Woke, [ SweepConnections ]
+          9_999_999, GateEmptied, [ Exit 0 ] ]
+    |> isExitedWith []
+
+[<Fact>]
+let ``nobody was busy: a second look, and then the way out without a lame duck`` () =
+    tell { plain with IdleLimit = ValueSome(ms 1000); LameDuck = ms 300 }
+        [ 999, Woke, [ WakeAt(at 1000) ]
+          1000, Woke, [ SampleIdle ]
+          1001, IdleSampled(0, ms 400), [ WakeAt(at 1601) ]
+          1601, Woke, [ SampleIdle ]
+          1602, IdleSampled(2, ms 0), [ WakeAt(at 2602) ]
+          2602, Woke, [ SampleIdle ]
+          2603, IdleSampled(0, ms 1000), [ PauseAccepting; SampleIdle ]
+          2604, IdleSampled(1, ms 0), [ ResumeAccepting; WakeAt(at 3604) ]
+          3604, Woke, [ SampleIdle ]
+          3605, IdleSampled(0, ms 1000), [ PauseAccepting; SampleIdle ]
+          3606, IdleSampled(0, ms 999), [ ResumeAccepting; WakeAt(at 4606) ]
+          4606, Woke, [ SampleIdle ]
+          4607, IdleSampled(0, ms 2000), [ PauseAccepting; SampleIdle ]
+          4608, IdleSampled(0, ms 2001), [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 34_608) ]
+          4609, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 34_608) ]
+          4610, GateEmptied, [ Exit 0 ] ]
+    |> isExitedWith []
+
+[<Fact>]
+let ``whoever asks while accepting is paused gets it back first`` () =
+    let policy = { plain with IdleLimit = ValueSome(ms 1000); LameDuck = ms 300 }
+    let paused =
+        [ 1000, Woke, [ SampleIdle ]
+          1001, IdleSampled(0, ms 1000), [ PauseAccepting; SampleIdle ] ]
+    tell policy
+        (paused @ [ 1002, sigterm, [ ResumeAccepting; FailReadiness; FireStopping; AnnounceLeaving; WakeAt(at 1302) ] ])
+    |> ignore
+    tell policy
+        (paused
+         @ [ 1002, HandOverRequested, [ ResumeAccepting; StartSuccessor; WakeAt(at 2002) ]
+             1003, IdleSampled(0, ms 1003), [ WakeAt(at 2002) ]
+             2002, Woke, [ SampleIdle; WakeAt(at 11_002) ]
+             2003, IdleSampled(0, ms 5000), [ WakeAt(at 3003) ] ])
+    |> ignore
+
+[<Fact>]
+let ``a successor takes over: no lame duck, readiness holds, its queue is its own`` () =
+    tell { plain with LameDuck = ms 300 }
+        [ 0, HandOverRequested, [ StartSuccessor; WakeAt(at 10_000) ]
+          1, HandOverRequested, [ RefuseHandOver; WakeAt(at 10_000) ]
+          900, SuccessorReady, [ FireStopping; CloseListeners true; WakeAt(at 30_900) ]
+          901, HandOverRequested, [ RefuseHandOver; WakeAt(at 30_900) ]
+          910, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 30_900) ]
+          920, GateEmptied, [ Exit 0 ]
+          930, HandOverRequested, [ RefuseHandOver ] ]
+    |> isExitedWith []
+
+[<Fact>]
+let ``a successor fails or is too late, and the server runs on`` () =
+    let state =
+        tell plain
+            [ 0, HandOverRequested, [ StartSuccessor; WakeAt(at 10_000) ]
+              5, SuccessorFailed "no port", []
+              6, SuccessorReady, []
+              7, HandOverRequested, [ StartSuccessor; WakeAt(at 10_007) ]
+              10_007, Woke, [ AbandonSuccessor ]
+              10_008, SuccessorReady, [] ]
+    Assert.Equal(Running(Absent, ValueNone), state)
+
+[<Fact>]
+let ``a stop while a successor starts abandons it`` () =
+    tell plain
+        [ 0, HandOverRequested, [ StartSuccessor; WakeAt(at 10_000) ]
+          5, sigterm, [ AbandonSuccessor; FailReadiness; FireStopping; CloseListeners false; WakeAt(at 30_005) ]
+          6, SuccessorReady, [ WakeAt(at 30_005) ] ]
+    |> ignore
+
+[<Fact>]
+let ``a force before the hand-over's hooks are done leaves the successor its queue`` () =
+    tell { plain with Hooks = [| hook "a" BeforeDrain 100 |] }
+        [ 0, HandOverRequested, [ StartSuccessor; WakeAt(at 10_000) ]
+          9, SuccessorReady, [ FireStopping; StartHook 0; WakeAt(at 109) ]
+          10, ForceRequested HostTimedOut, [ CancelHook 0; CloseListeners true; AbortConnections; Exit 2 ] ]
+    |> isExitedWith [ HookTrouble("a", Cancelled); Forced HostTimedOut ]

@@ -1,0 +1,199 @@
+namespace Graceful.Core.Tests.Simulation
+
+open System
+open Graceful.Core
+
+/// How a client behaves: polite, busy for ever, or silent, two kinds of each.
+[<Struct>]
+type Manner =
+    /// Asks for what it wants, then goes or waits; closes when it is closed.
+    | Polite
+    /// As `Polite`, but may be gone in the middle of a request.
+    | Leaver
+    /// Busy: request after request, while nobody tells it not to.
+    | Endless
+    /// Busy: its first request never ends.
+    | Stuck
+    /// Silent: half a request head, and not another byte, whatever it sees.
+    | HalfHead
+    /// Silent: asks, and never reads the answer, so that bytes wait to be sent.
+    | Mute
+
+[<Struct>]
+type Protocol =
+    | OneAtATime
+    /// Requests overlap, and the notice is a GOAWAY.
+    | Overlapping
+    /// Its first request may become a connection of another protocol.
+    | Upgrades
+
+/// Where a connection is between the client's connect and its leaving the gate.
+type Place =
+    | Away = 0
+    | Queued = 1
+    /// In the table, and not through the gate.
+    | Registered = 2
+    /// Through the gate, and still to be stepped with `Retire`.
+    | Entering = 3
+    | Inside = 4
+    | Left = 5
+
+/// How far the server is with a request.
+type Request =
+    | Absent = 0
+    | Arrived = 1
+    | Begun = 2
+    | HeadOut = 3
+
+module Time =
+    [<Literal>]
+    let Never = Int32.MaxValue
+
+    /// It has been, and will not be again.
+    [<Literal>]
+    let Done = 0x7FFFFFFE
+
+/// One connection, both ends of it. Times are milliseconds of the virtual clock.
+[<Sealed; AllowNullLiteral>]
+type Peer(number: int) =
+    member _.Number = number
+    member val Requests: Request[] = Array.zeroCreate 3
+    member val Due: int[] = Array.zeroCreate 3
+    member val ArrivedTick: int[] = Array.zeroCreate 3
+    /// The request began after the notice: its response must carry it.
+    member val Owed: bool[] = Array.zeroCreate 3
+
+    [<DefaultValue>]
+    val mutable Manner: Manner
+
+    [<DefaultValue>]
+    val mutable Protocol: Protocol
+
+    [<DefaultValue>]
+    val mutable Wanted: int
+
+    [<DefaultValue>]
+    val mutable Place: Place
+
+    [<DefaultValue>]
+    val mutable Word: Connection
+
+    /// It was told at the gate.
+    [<DefaultValue>]
+    val mutable MustRetire: bool
+
+    /// When a byte last went either way, or when it was accepted.
+    [<DefaultValue>]
+    val mutable LastByte: int
+
+    /// Bytes wait to be sent, and the client does not read.
+    [<DefaultValue>]
+    val mutable Pending: bool
+
+    [<DefaultValue>]
+    val mutable ClientDue: int
+
+    [<DefaultValue>]
+    val mutable EnterDue: int
+
+    [<DefaultValue>]
+    val mutable GoAwayDue: int
+
+    /// When the client sees our close.
+    [<DefaultValue>]
+    val mutable FinDue: int
+
+    /// When the server sees the end of the transport.
+    [<DefaultValue>]
+    val mutable EndDue: int
+
+    [<DefaultValue>]
+    val mutable NoticeSeen: int
+
+    /// Stepped with `Retire` while it was usable.
+    [<DefaultValue>]
+    val mutable Noticed: bool
+
+    [<DefaultValue>]
+    val mutable Told: bool
+
+    [<DefaultValue>]
+    val mutable WasHijacked: bool
+
+    [<DefaultValue>]
+    val mutable ServerClosed: bool
+
+    [<DefaultValue>]
+    val mutable WasReset: bool
+
+    [<DefaultValue>]
+    val mutable ClientLeft: bool
+
+    [<DefaultValue>]
+    val mutable Hastened: bool
+
+    /// The sweep's last look at it: when, and how quiet it was.
+    [<DefaultValue>]
+    val mutable LookTick: int
+
+    [<DefaultValue>]
+    val mutable LookQuiet: int
+
+    [<DefaultValue>]
+    val mutable Reaping: bool
+
+    member p.Begin(manner, protocol, wanted, comes) =
+        for i in 0..2 do
+            p.Requests[i] <- Request.Absent
+            p.Due[i] <- Time.Never
+            p.Owed[i] <- false
+        p.Manner <- manner
+        p.Protocol <- protocol
+        p.Wanted <- wanted
+        p.Place <- Place.Away
+        p.Word <- Connection.initial
+        p.LastByte <- 0
+        p.ClientDue <- comes
+        p.EnterDue <- Time.Never
+        p.GoAwayDue <- Time.Never
+        p.FinDue <- Time.Never
+        p.EndDue <- Time.Never
+        p.NoticeSeen <- Time.Never
+        p.Pending <- false
+        p.MustRetire <- false
+        p.Noticed <- false
+        p.Told <- false
+        p.WasHijacked <- false
+        p.ServerClosed <- false
+        p.WasReset <- false
+        p.ClientLeft <- false
+        p.Hastened <- false
+        p.LookTick <- 0
+        p.LookQuiet <- 0
+        p.Reaping <- false
+
+    member p.InTable = p.Place >= Place.Registered && p.Place <= Place.Inside
+
+    /// How many requests the server works on, counted without asking the word.
+    member p.AtWork =
+        let mutable n = 0
+        for i in 0..2 do
+            if p.Requests[i] >= Request.Begun then n <- n + 1
+        n
+
+    member p.Outstanding =
+        let mutable n = 0
+        for i in 0..2 do
+            if p.Requests[i] <> Request.Absent then n <- n + 1
+        n
+
+    /// When anything next happens to it.
+    member p.NextAt =
+        let mutable next = p.ClientDue
+        if p.Place = Place.Registered || p.Place = Place.Entering then
+            next <- min next p.EnterDue
+        elif p.Place = Place.Inside then
+            next <- min (min next p.EndDue) (min p.GoAwayDue p.FinDue)
+            for i in 0..2 do
+                next <- min next p.Due[i]
+        next

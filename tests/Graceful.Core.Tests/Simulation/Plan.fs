@@ -1,0 +1,114 @@
+namespace Graceful.Core.Tests.Simulation
+
+open System
+open Graceful.Core
+open Graceful.Core.Tests
+
+/// How a hook behaves.
+type HookManner =
+    | Succeeds
+    | Fails
+    | Hangs
+
+/// Everything about a life that is settled before it begins.
+type Plan =
+    { Policy: Policy
+      Hooks: HookManner[]
+      HookTimes: int[]
+      /// What comes from outside, and when, in order of time.
+      Calls: struct (int * Event)[]
+      /// How a successor ends, and when: ready, failed, or it never says.
+      Successor: Event voption
+      /// Nothing in it keeps the server from leaving cleanly and soon.
+      Harmless: bool }
+
+module Plan =
+    let private ms (n: int) = TimeSpan.FromMilliseconds(int64 n)
+    let private oneOf (c: Choices) (items: _[]) = items[c.Next items.Length]
+
+    let private call (c: Choices) =
+        oneOf c
+            [| StopRequested(Signal 15)
+               StopRequested Requested
+               StopRequested(Signal 15)
+               StopRequested HostStopped
+               StopRequested(Signal 2)
+               ForceRequested HostTimedOut
+               HandOverRequested |]
+
+    /// What brings the end about, with a signal behind it where that is not certain.
+    let private trigger (c: Choices) first =
+        let signal later = struct (first + later, StopRequested(Signal 15))
+        match c.Next 6 with
+        | 0
+        | 1 -> [| signal 0 |]
+        | 2 -> [| struct (first, StopRequested Requested) |]
+        | 3 -> [| struct (first, StopRequested HostStopped) |]
+        | 4 -> [| struct (first, HandOverRequested); signal 250 |]
+        | _ -> [| signal 400 |]
+
+    let private hooksAtMost = 4
+
+    /// Whatever the life needs, everything is drawn, so that one choice more or less does not change all that follow it.
+    let draw (c: Choices) (peers: Peer[]) =
+        let harmless = c.Next 2 = 0
+        let manners =
+            // Nothing but force ends a request that never ends, or sends bytes to somebody who does not read.
+            if harmless then [| Polite; HalfHead; Endless; Leaver |]
+            else [| Polite; HalfHead; Endless; Stuck; Mute; Leaver |]
+        let count = c.Next(peers.Length + 1)
+        for peer in peers do
+            let manner = oneOf c manners
+            let protocol = oneOf c [| OneAtATime; Overlapping; OneAtATime; Upgrades |]
+            let wanted = c.Next 6
+            peer.Begin(manner, protocol, wanted, c.Next 250)
+        let hookCount = c.Next(hooksAtMost + 1)
+        let hooks =
+            [| for _ in 1..hooksAtMost do
+                   let stage = if c.Next 2 = 0 then BeforeDrain else AfterDrain
+                   let manner = oneOf c [| Succeeds; Succeeds; Fails; Hangs |]
+                   let limit, takes = 30 + c.Next 30, c.Next 20
+                   { Name = "hook"; Stage = stage; TimeLimit = ms limit }, (if harmless then Succeeds else manner), takes |]
+            |> Array.truncate hookCount
+        let first = trigger c (c.Next 120)
+        let struct (start, _) = first[0]
+        let kicks = if c.Next 2 = 0 || harmless then 0 else 1 + c.Next 3
+        let calls =
+            [| for _ in 1..3 do
+                   let what = call c
+                   struct (start + c.Next 200 + c.Next 200, what) |]
+        let grace = oneOf c [| 200; 400; 50; 1000 |]
+        let policy =
+            { LameDuck = ms (oneOf c [| 0; 40; 0; 120 |])
+              QuietPeriod = ms (oneOf c [| 40; 0; 80; 120 |])
+              GracePeriod =
+                if not harmless then ValueSome(ms grace)
+                elif grace < 300 then ValueNone
+                else ValueSome(ms 5000)
+              DoubleKick = ms (oneOf c [| 0; 60; 200 |])
+              IdleLimit = (let limit = c.Next 160 in if limit < 100 then ValueNone else ValueSome(ms (limit - 80)))
+              SuccessorLimit = ms 100
+              Hooks = hooks |> Array.map (fun (hook, _, _) -> hook) }
+        struct (count,
+                { Policy = policy
+                  Hooks = hooks |> Array.map (fun (_, manner, _) -> manner)
+                  HookTimes = hooks |> Array.map (fun (_, _, takes) -> takes)
+                  Calls = Array.append first (Array.truncate kicks calls) |> Array.sortBy (fun struct (at, _) -> at)
+                  Successor =
+                    (match c.Next 3 with
+                     | 0 -> ValueSome SuccessorReady
+                     | 1 -> ValueSome(SuccessorFailed "no port")
+                     | _ -> ValueNone)
+                  Harmless = harmless })
+
+    /// The policy in one line, for a trace.
+    let describe plan =
+        let policy = plan.Policy
+        let span (t: TimeSpan) = $"{int t.TotalMilliseconds} ms"
+        let optional t = (match t with ValueSome t -> span t | ValueNone -> "none")
+        let hooks =
+            [ for i in 0 .. policy.Hooks.Length - 1 ->
+                  $"{policy.Hooks[i].Stage} of at most {span policy.Hooks[i].TimeLimit} that %A{plan.Hooks[i]}" ]
+        $"lame duck {span policy.LameDuck}, quiet period {span policy.QuietPeriod}, grace period {optional policy.GracePeriod}, "
+        + $"double kick {span policy.DoubleKick}, idle limit {optional policy.IdleLimit}, hooks %A{hooks}"
+        + (if plan.Harmless then ", and everybody behaves" else "")

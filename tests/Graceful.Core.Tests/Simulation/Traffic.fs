@@ -1,0 +1,181 @@
+/// What happens on one connection: its client, its accept path, its requests, and its end.
+module Graceful.Core.Tests.Simulation.Traffic
+
+open Graceful.Core
+
+let private serve (w: World) (p: Peer) =
+    p.Place <- Place.Inside
+    for i in 0..2 do
+        if p.Requests[i] = Request.Arrived then p.Due[i] <- w.Soon 11
+    if w.EverybodyKnows && not (Connection.isRetiring p.Word) then
+        w.Break "somebody came in after the notice and does not know"
+
+let retire (w: World) (p: Peer) =
+    let phase = Connection.phase p.Word
+    w.Happen(p, Retire)
+    if phase <> Closed then p.Noticed <- true
+
+/// Register, then enter: two steps, and anything may happen in between.
+let register (w: World) (p: Peer) =
+    if w.Tracing then w.Say $"connection {p.Number}: accepted"
+    p.Place <- Place.Registered
+    p.LastByte <- w.Now
+    w.LastBusy <- w.Now
+    p.EnterDue <- w.Soon 3
+
+let private enter (w: World) (p: Peer) =
+    p.EnterDue <- Time.Never
+    if p.Place = Place.Entering then
+        if p.MustRetire then retire w p
+        serve w p
+    else
+        match w.StepGate Enter with
+        | Admit ->
+            w.Inside <- w.Inside + 1
+            if w.Planted = Planted.EnterBeforeRegister then
+                p.Place <- Place.Entering
+                p.EnterDue <- w.Soon 3
+            else
+                serve w p
+        | AdmitRetiring ->
+            w.Inside <- w.Inside + 1
+            w.Tally.AdmittedRetiring <- w.Tally.AdmittedRetiring + 1L
+            p.Place <- Place.Entering
+            p.MustRetire <- true
+            p.EnterDue <- w.Soon 3
+        | Refuse ->
+            if not w.Forced then w.Break "somebody who was accepted was refused though nobody forced"
+            w.Tally.Refused <- w.Tally.Refused + 1L
+            p.Place <- Place.Left
+            p.ClientDue <- Time.Never
+        | NoChange
+        | Emptied -> w.Break "the gate gave no answer"
+
+let private send (w: World) (p: Peer) i =
+    p.Wanted <- p.Wanted - 1
+    p.Requests[i] <- Request.Arrived
+    p.ArrivedTick[i] <- w.Tick
+    p.LastByte <- w.Now
+    if w.Tracing then w.Say $"client {p.Number}: sends a request"
+    if p.Hastened || (p.ServerClosed && p.FinDue <> Time.Never) then
+        // Too late: nobody reads from it any more, or our end is on the wire already.
+        w.Tally.CutAfterTheLook <- w.Tally.CutAfterTheLook + 1L
+        p.Requests[i] <- Request.Absent
+    elif p.Place = Place.Inside then
+        p.Due[i] <- w.Soon 11
+    p.ClientDue <- if p.Protocol = Overlapping && p.Wanted > 0 then w.Now + 1 + w.Pick 8 else Time.Never
+
+let private freeSlot (p: Peer) =
+    let slots = if p.Protocol = Overlapping then 3 else 1
+    let mutable free = -1
+    for i in slots - 1 .. -1 .. 0 do
+        if p.Requests[i] = Request.Absent then free <- i
+    free
+
+let private go (w: World) (p: Peer) =
+    if w.Tracing then w.Say $"client {p.Number}: goes"
+    p.ClientLeft <- true
+    p.ClientDue <- Time.Never
+    p.EndDue <- min p.EndDue (w.Soon 3)
+
+let private client (w: World) (p: Peer) =
+    p.ClientDue <- Time.Never
+    if p.WasHijacked || w.Now >= p.NoticeSeen then
+        ()
+    elif p.Manner = HalfHead then
+        p.LastByte <- w.Now
+        if w.Tracing then w.Say $"client {p.Number}: sends half a head"
+    elif p.Manner = Leaver && p.AtWork > 0 then
+        go w p
+    elif p.Wanted > 0 then
+        match freeSlot p with
+        | -1 -> ()
+        | i ->
+            send w p i
+            if p.Manner = Leaver then p.ClientDue <- w.Now + 1 + w.Pick 20
+    elif p.Manner = Leaver || (p.Manner = Polite && w.Pick 3 = 2) then
+        go w p
+
+/// The response head goes out: the one moment at which a client of one request at a time can be told.
+let private head (w: World) (p: Peer) i =
+    if p.Protocol = Upgrades && not p.ServerClosed && w.Pick 2 = 1 then
+        p.WasHijacked <- true
+        p.Requests[i] <- Request.Absent
+        p.Due[i] <- Time.Never
+        w.Tally.Hijacked <- w.Tally.Hijacked + 1L
+        if p.Manner <> Stuck && w.Pick 2 = 1 then p.EndDue <- w.Now + 1 + w.Pick 100
+        w.Happen(p, Hijack)
+    else
+        p.LastByte <- w.Now
+        if p.Protocol <> Overlapping && Connection.mustTell p.Word && w.Planted <> Planted.HeadWithoutNotice then
+            p.Told <- true
+            w.Tally.Told <- w.Tally.Told + 1L
+            w.Happen(p, Tell)
+        if p.Owed[i] && not p.Told && not p.ServerClosed && not p.WasReset && p.Protocol <> Overlapping then
+            w.Break "a request that began after the notice was answered without it"
+        p.Requests[i] <- Request.HeadOut
+        p.Due[i] <-
+            if p.Manner = Stuck then Time.Never
+            elif w.Pick 8 = 7 then w.Now + 150
+            else w.Now + 1 + w.Pick 12
+
+let private finish (w: World) (p: Peer) i =
+    p.Requests[i] <- Request.Absent
+    p.Due[i] <- Time.Never
+    p.LastByte <- w.Now
+    w.Tally.Served <- w.Tally.Served + 1L
+    if p.Manner = Mute then p.Pending <- true
+    if p.Told && p.Protocol <> Overlapping then p.NoticeSeen <- w.Now
+    if p.Manner = Endless then p.Wanted <- max p.Wanted 1
+    w.Happen(p, End)
+    w.FinishClose p
+    if p.Place = Place.Inside && p.Manner <> Mute then
+        p.ClientDue <- min p.ClientDue (w.Now + 1 + (if p.Manner = Endless then w.Pick 4 else w.Pick 90))
+
+let private work (w: World) (p: Peer) i =
+    match p.Requests[i] with
+    | Request.Arrived ->
+        p.Requests[i] <- Request.Begun
+        p.Owed[i] <- p.Noticed
+        p.Due[i] <- if p.Manner = Stuck && w.Pick 2 = 1 then Time.Never else w.Soon 9
+        w.Happen(p, Begin)
+    | Request.Begun -> head w p i
+    | Request.HeadOut -> finish w p i
+    | _ -> p.Due[i] <- Time.Never
+
+let private goAway (w: World) (p: Peer) =
+    p.GoAwayDue <- Time.Never
+    if Connection.phase p.Word = Active then
+        p.Told <- true
+        w.Tally.Told <- w.Tally.Told + 1L
+        p.NoticeSeen <- min p.NoticeSeen (w.Soon 5)
+        w.Happen(p, Tell)
+
+let private transportEnds (w: World) (p: Peer) =
+    if p.Outstanding > 0 && not p.ClientLeft && not p.WasReset then
+        w.Break "a request was cut though its client stayed and nobody forced"
+    let late = p.AtWork > 0
+    p.ClientDue <- Time.Never
+    w.Happen(p, Ended)
+    // Its handler notices later, and its end changes nothing.
+    if late then w.Happen(p, End)
+
+let private seesTheEnd (w: World) (p: Peer) =
+    p.FinDue <- Time.Done
+    if p.Manner <> HalfHead && p.Manner <> Mute then
+        p.ClientDue <- Time.Never
+        p.EndDue <- min p.EndDue (w.Soon 3)
+
+/// One thing that is due on this connection.
+let act (w: World) (p: Peer) =
+    let now = w.Now
+    let inside = p.Place = Place.Inside
+    if not inside && p.InTable && p.EnterDue <= now then enter w p
+    elif inside && p.EndDue <= now then transportEnds w p
+    elif inside && p.GoAwayDue <= now then goAway w p
+    elif inside && p.FinDue <= now then seesTheEnd w p
+    elif inside && p.Due[0] <= now then work w p 0
+    elif inside && p.Due[1] <= now then work w p 1
+    elif inside && p.Due[2] <= now then work w p 2
+    else client w p
+

@@ -7,7 +7,7 @@
 //   Lifecycle    one value a server, stepped on edges and due times; owned by one mailbox
 //
 // The rules
-//   1. A step never throws; an event that is late, repeated or impossible changes nothing and orders nothing.
+//   1. A step never throws. A late, repeated or impossible event changes nothing; at most the wake-up is ordered again.
 //   2. The machines never call each other: an adapter turns an effect of one into an event of the next.
 //   3. Register, then enter the gate; change the gate, then sweep the table. So nobody inside misses the notice.
 //   4. A client is told on a response of its own. Told, it closes after its work; untold, only once it was quiet.
@@ -48,9 +48,13 @@ type Mode =
 /// What the wrapper of a raw socket saw.
 [<Struct>]
 type Observation =
+    /// Bytes of the client came.
     | BytesRead
+    /// The user set a time by which bytes must come.
     | ReadDeadlineSet
+    /// The user said that work begins.
     | MarkedInUse
+    /// The user said that work is over.
     | MarkedIdle
 
 /// What a connection is doing, as people talk of it. Read out of a `Connection`; never stored beside one.
@@ -94,6 +98,7 @@ type ConnectionEvent =
 /// What the adapter must do now. At most one a step; `Close`, `Reset` and `LeaveGate` at most once a life.
 [<Struct>]
 type ConnectionEffect =
+    /// Nothing is to be done.
     | Nothing
     /// It went from New or Idle to Active.
     | BecameActive
@@ -114,6 +119,7 @@ type ConnectionEffect =
 /// What a sweep of the drain does with a connection that it finds.
 [<Struct>]
 type Verdict =
+    /// Let it be until the next look.
     | LeaveAlone
     /// Step it with `Reap`.
     | ReapNow
@@ -130,7 +136,9 @@ type Connection = internal Connection of word: uint32
 /// Who comes and goes, and what the lifecycle wants of the gate.
 [<Struct>]
 type GateEvent =
+    /// A connection was accepted and is in the table.
     | Enter
+    /// Its transport is gone.
     | Leave
     /// From now on whoever enters is told that we are leaving (lame duck).
     | Announce
@@ -142,10 +150,13 @@ type GateEvent =
 /// The answer to somebody who enters, or the news that all have left.
 [<Struct>]
 type GateEffect =
+    /// Nothing is to be done.
     | NoChange
+    /// Let it in.
     | Admit
     /// Let it in, and step it with `Retire`: its first response is its last.
     | AdmitRetiring
+    /// End it: nobody is let in any more, and it must not leave.
     | Refuse
     /// The last one left after `Drain` or `Shut`. Exactly once.
     | Emptied
@@ -189,18 +200,24 @@ type Policy =
 
 /// Why a server leaves.
 type Trigger =
+    /// A signal of the operating system.
     | Signal of number: int
     /// The application asked.
     | Requested
     /// The host that runs us stops.
     | HostStopped
+    /// Nobody needed the server for longer than its idle limit.
     | IdledOut
+    /// A successor took over.
     | HandedOver
 
 /// How a hook ended.
 type HookResult =
+    /// It did what it had to.
     | Succeeded
+    /// It failed, with the error in words.
     | Failed of message: string
+    /// Its time limit passed while it ran.
     | TimedOut
     /// Forced while it ran.
     | Cancelled
@@ -210,14 +227,18 @@ type HookResult =
 /// Why the grace was cut short.
 [<Struct>]
 type ForceCause =
+    /// The grace period ended before the drain did.
     | GracePeriodOver
+    /// A signal followed another within the double-kick window.
     | SecondSignal
     /// The host lost its patience before our grace period was over.
     | HostTimedOut
 
 /// Something that keeps an exit from being clean.
 type Trouble =
+    /// A hook that did not succeed.
     | HookTrouble of name: string * HookResult
+    /// The stop was forced.
     | Forced of ForceCause
 
 /// What every stage of a shutdown carries along, and all that decides the exit code.
@@ -236,8 +257,11 @@ type HookRun = { Index: int; Due: Instant }
 /// The stages of a drain, in order. Each names the one thing it waits for.
 [<Struct>]
 type DrainStage =
+    /// A before-drain hook.
     | RunningBeforeHooks of run: HookRun
+    /// The end of the lame duck.
     | LameDuck of until: Instant
+    /// `ListenersClosed`.
     | ClosingListeners
     /// Everybody was told; `sweep` is when to look for quiet connections, or empty while a sweep is out.
     | AwaitingEmptied of sweep: Instant voption
@@ -245,7 +269,9 @@ type DrainStage =
 /// Whether a successor is on its way up.
 [<Struct>]
 type Successor =
+    /// None was asked for.
     | Absent
+    /// It must be ready by then.
     | Starting of due: Instant
 
 /// Where a server is in its life.
@@ -254,6 +280,7 @@ type Lifecycle =
     | Running of Successor * idleCheck: Instant voption
     /// Provisional: accepting is paused and a second look is out.
     | IdleExpired
+    /// On the way out, up to the last connection.
     | Draining of Shutdown * DrainStage
     /// The after-drain hooks.
     | Hooks of Shutdown * HookRun
@@ -274,6 +301,7 @@ type Stage =
 
 /// Edges only: nothing here happens once a request. `now` is passed to `step` beside the event.
 type Event =
+    /// Somebody asks for a stop; the first one's trigger counts.
     | StopRequested of Trigger
     /// Somebody who may cut the grace short did.
     | ForceRequested of ForceCause
@@ -283,16 +311,22 @@ type Event =
     | ListenersClosed
     /// The answer to `SweepConnections`: how soon it wants another look.
     | ConnectionsSwept of lookAgain: TimeSpan
+    /// The gate's `Emptied`.
     | GateEmptied
+    /// The answer to `StartHook`.
     | HookFinished of index: int * HookResult
+    /// Somebody asks for a hand-over.
     | HandOverRequested
+    /// The answer to `StartSuccessor`: it accepts.
     | SuccessorReady
+    /// The answer to `StartSuccessor`: it will not.
     | SuccessorFailed of message: string
     /// The moment of the last `WakeAt` has come; harmless at any other.
     | Woke
 
 /// Orders to the adapters, obeyed first to last. One `WakeAt` is outstanding: a new one replaces the old.
 type Effect =
+    /// Answer with `Woke` at this moment.
     | WakeAt of Instant
     /// Count what is busy, and answer with `IdleSampled`.
     | SampleIdle
@@ -300,7 +334,9 @@ type Effect =
     | FailReadiness
     /// Fire the token that asks long work to finish.
     | FireStopping
+    /// Accept nobody; who waits stays in the queue.
     | PauseAccepting
+    /// Accept again.
     | ResumeAccepting
     /// Step the gate with `Announce`, then every connection in the table with `Retire`.
     | AnnounceLeaving
@@ -312,13 +348,17 @@ type Effect =
     | SweepConnections
     /// Step the gate with `Shut`, then every connection in the table with `Abort`.
     | AbortConnections
+    /// Answer with `HookFinished`.
     | StartHook of index: int
     /// Fire its token; whatever it still does no longer counts.
     | CancelHook of index: int
+    /// Answer with `SuccessorReady` or `SuccessorFailed`.
     | StartSuccessor
+    /// It is no longer waited for: end it.
     | AbandonSuccessor
     /// A hand-over was asked for where none can begin.
     | RefuseHandOver
+    /// The end; the code tells how it went.
     | Exit of code: int
 
 

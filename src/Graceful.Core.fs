@@ -495,7 +495,7 @@ module Connection =
             if w &&& Tenure = Gone then struct (c, Nothing) else struct (Connection Gone, LeaveGate)
 
     /// How soon a sweep that found something to do comes back to see what became of it. No sweep follows another sooner.
-    let sweepInterval = TimeSpan.FromMilliseconds 25L
+    let sweepInterval = TimeSpan.FromMilliseconds 50L
 
     /// What a sweep does with a connection that was silent in both directions for `quietFor`, and when it must look
     /// again at the latest. `pending`: bytes still wait to be sent to the client.

@@ -126,7 +126,31 @@ internal sealed class LifecycleEngine : IDisposable
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Log.StateHandlerFailed(_log, e, id, from, to);
+            Log.StateHandlerFailed(_log, e, id, from.ToString(), to.ToString());
+        }
+    }
+
+    /// <summary>Closes or aborts a connection, which may run callbacks of the user's, so never on the mailbox.</summary>
+    public void End(TrackedConnection connection, Action<TrackedConnection> how)
+    {
+        if (_insideMailbox)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(
+                static end => end.Engine.End(end.Connection, end.How),
+                (Engine: this, Connection: connection, How: how),
+                preferLocal: false);
+            return;
+        }
+
+        try
+        {
+            how(connection);
+        }
+#pragma warning disable CA1031 // Whatever a callback throws, the connection's end is under way.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.EndFailed(_log, e, connection.Id);
         }
     }
 
@@ -159,9 +183,9 @@ internal sealed class LifecycleEngine : IDisposable
         var (next, effects) = LifecycleModule.step(_policy, now, happened, _state);
         var entered = LifecycleModule.stage(next);
         _report.Observe(_clock.Elapsed, happened, next);
-        if (left.Tag != entered.Tag)
+        if (left.Tag != entered.Tag && _log.IsEnabled(LogLevel.Debug))
         {
-            Log.Edge(_log, left, entered, _report.Elapsed(_clock.Elapsed).TotalSeconds);
+            Log.Edge(_log, left.ToString(), entered.ToString(), Durations.Text(_report.Elapsed(_clock.Elapsed)));
         }
 
         _state = next;
@@ -193,10 +217,8 @@ internal sealed class LifecycleEngine : IDisposable
                 Volatile.Write(ref _ready, false);
                 break;
             case { IsFireStopping: true }:
-                Log.Stopping(_log, _report.Reason);
-                // The callbacks are the users' code, so they run elsewhere.
-                _ = _leaving.CancelAsync();
-                _ = _stopping.CancelAsync();
+                // The callbacks are the users' code, so they run elsewhere; and the drain need not wait for the log.
+                _ = Task.Run(AnnounceAsync);
                 break;
             case { IsAnnounceLeaving: true }:
                 Step(GateEvent.Announce);
@@ -236,6 +258,12 @@ internal sealed class LifecycleEngine : IDisposable
                 // Idle expiry and hand-over: nobody asks for them yet, and without being asked the core orders nothing.
                 throw new NotSupportedException($"No adapter obeys {effect} yet.");
         }
+    }
+
+    private Task AnnounceAsync()
+    {
+        Log.Stopping(_log, _report.Reason.ToString());
+        return Task.WhenAll(_leaving.CancelAsync(), _stopping.CancelAsync());
     }
 
     private void Step(GateEvent happened)
@@ -283,7 +311,15 @@ internal sealed class LifecycleEngine : IDisposable
     private void Exit(int code)
     {
         var report = _report.Build(_clock.Elapsed, code);
-        Log.Report(_log, code == 0 ? LogLevel.Information : LogLevel.Warning, report);
+        if (code == 0)
+        {
+            Log.Clean(_log, report);
+        }
+        else
+        {
+            Log.Unclean(_log, report);
+        }
+
         _exited.TrySetResult(report);
     }
 

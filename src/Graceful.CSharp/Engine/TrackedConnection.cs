@@ -10,6 +10,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
 {
     private readonly ConnectionStateHandler? _observer = engine.StateHandler;
     private ConnectionCell _cell;
+    private bool _told;
 
     public string Id { get; } = id;
 
@@ -52,7 +53,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
                 AskToClose();
                 break;
             case ConnectionEffect.Tags.Close:
-                Engine.Figures.Closed();
+                Engine.Figures.Closed(_told);
                 Close();
                 break;
             case ConnectionEffect.Tags.Reset:
@@ -91,7 +92,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     /// <summary>The notice is on its way to the client.</summary>
     public void Told()
     {
-        Engine.Figures.Told();
+        _told = true;
         Apply(ConnectionEvent.Tell);
     }
 

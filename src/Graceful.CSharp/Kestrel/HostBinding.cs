@@ -4,6 +4,7 @@ using Graceful.Posix;
 using Graceful.Reporting;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -21,6 +22,8 @@ internal sealed class HostBinding(
     IServiceProvider services,
     ILoggerFactory loggers) : IHostedLifecycleService
 {
+    private static readonly TimeSpan LastWordsLimit = TimeSpan.FromSeconds(2);
+
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         signals.Attach(engine);
@@ -92,6 +95,15 @@ internal sealed class HostBinding(
         var report = await engine.Exited.ConfigureAwait(false);
         if (!engine.HasStartedUp)
         {
+            // Loggers write behind; disposed, they write the report before the process ends.
+            var written = Task.Run(() =>
+            {
+                foreach (var provider in services.GetServices<ILoggerProvider>())
+                {
+                    provider.Dispose();
+                }
+            });
+            await Task.WhenAny(written, Task.Delay(LastWordsLimit)).ConfigureAwait(false);
             Environment.Exit(report.ExitCode);
         }
     }

@@ -103,14 +103,14 @@ internal sealed class KestrelConnection : TrackedConnection
     {
         if (_protocol == Protocol.Multiplexed)
         {
-            Lifetime?.RequestClose();
+            RequestClose();
             Told();
         }
     }
 
     protected override void Close()
     {
-        Lifetime?.RequestClose();
+        RequestClose();
         if (_protocol == Protocol.Multiplexed)
         {
             _ = WakeUntilGoneAsync();
@@ -119,7 +119,7 @@ internal sealed class KestrelConnection : TrackedConnection
 
     protected override void Hasten()
     {
-        Lifetime?.RequestClose();
+        RequestClose();
         Tick?.Invoke();
         try
         {
@@ -134,6 +134,9 @@ internal sealed class KestrelConnection : TrackedConnection
 
     protected override void Reset() =>
         _transport.Abort(new ConnectionAbortedException("The server leaves and its grace period is over."));
+
+    private void RequestClose() =>
+        Engine.End(this, static connection => ((KestrelConnection)connection).Lifetime?.RequestClose());
 
     protected override TimeSpan QuietFor(out bool pending)
     {

@@ -44,7 +44,9 @@ internal sealed class LoneRequest : TrackedConnection
     {
     }
 
-    protected override void Reset()
+    protected override void Reset() => Engine.End(this, static request => ((LoneRequest)request).Abort());
+
+    private void Abort()
     {
         try
         {

@@ -100,7 +100,7 @@ internal sealed class TrackedListener(
         }
         catch (TimeoutException)
         {
-            Log.IntakeCutOff(_log, Address, LastCallLimit.TotalSeconds);
+            Log.IntakeCutOff(_log, Address, Durations.Text(LastCallLimit));
             await _cutOff.CancelAsync().ConfigureAwait(false);
         }
 #pragma warning disable CA1031 // A listener that can't be closed in order is closed anyhow: the way out goes on.

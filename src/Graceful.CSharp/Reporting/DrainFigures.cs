@@ -25,9 +25,14 @@ internal sealed class DrainFigures
 
     public long ConnectionsAborted => Interlocked.Read(ref _connectionsAborted);
 
-    public void Told() => Interlocked.Increment(ref _connectionsTold);
-
-    public void Closed() => Interlocked.Increment(ref _connectionsClosed);
+    public void Closed(bool told)
+    {
+        Interlocked.Increment(ref _connectionsClosed);
+        if (told)
+        {
+            Interlocked.Increment(ref _connectionsTold);
+        }
+    }
 
     public void Finished(in HeldRequestFacts request)
     {

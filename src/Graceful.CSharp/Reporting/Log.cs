@@ -3,27 +3,33 @@ using Microsoft.Extensions.Logging;
 
 namespace Graceful.Reporting;
 
-/// <summary>Everything that Graceful writes to the log.</summary>
+/// <summary>
+/// Everything that Graceful writes to the log. What is written goes in as references: for each set of value types the
+/// runtime would have to compile a logger of its own, on the way out, when there is no time for it.
+/// </summary>
 internal static partial class Log
 {
     /// <summary>The one category of all of it.</summary>
     public const string Category = "Graceful";
 
     [LoggerMessage(1, LogLevel.Information, "Leaving: {Reason}")]
-    public static partial void Stopping(ILogger log, StopReason reason);
+    public static partial void Stopping(ILogger log, string reason);
 
-    [LoggerMessage(2, LogLevel.Debug, "From {Left} to {Entered} after {Seconds:0.000} s")]
-    public static partial void Edge(ILogger log, Stage left, Stage entered, double seconds);
+    [LoggerMessage(2, LogLevel.Debug, "From {Left} to {Entered} after {Elapsed}")]
+    public static partial void Edge(ILogger log, string left, string entered, string elapsed);
 
-    [LoggerMessage(EventId = 3, Message = "{Report}")]
-    public static partial void Report(ILogger log, LogLevel level, ShutdownReport report);
+    [LoggerMessage(3, LogLevel.Information, "{Report}")]
+    public static partial void Clean(ILogger log, ShutdownReport report);
+
+    [LoggerMessage(10, LogLevel.Warning, "{Report}")]
+    public static partial void Unclean(ILogger log, ShutdownReport report);
 
     [LoggerMessage(4, LogLevel.Error, "The order {Effect} could not be carried out")]
     public static partial void EffectFailed(ILogger log, Exception e, Effect effect);
 
     [LoggerMessage(5, LogLevel.Error, "The state handler failed for connection {ConnectionId} on its way from {From} to {To}")]
     public static partial void StateHandlerFailed(
-        ILogger log, Exception e, string connectionId, ConnectionPhase from, ConnectionPhase to);
+        ILogger log, Exception e, string connectionId, string from, string to);
 
     [LoggerMessage(6, LogLevel.Warning,
         "{Server} lets connections in by itself, so they can't be tracked: on the way out requests are waited for, idle connections are left to the server")]
@@ -32,6 +38,9 @@ internal static partial class Log
     [LoggerMessage(7, LogLevel.Debug, "The accept loop of {Address} ended with an error")]
     public static partial void IntakeFailed(ILogger log, Exception e, string address);
 
-    [LoggerMessage(8, LogLevel.Warning, "The accept loop of {Address} did not end within {Seconds:0.0} s and was cut off")]
-    public static partial void IntakeCutOff(ILogger log, string address, double seconds);
+    [LoggerMessage(8, LogLevel.Warning, "The accept loop of {Address} did not end within {Limit} and was cut off")]
+    public static partial void IntakeCutOff(ILogger log, string address, string limit);
+
+    [LoggerMessage(9, LogLevel.Error, "A callback failed when connection {ConnectionId} was closed or aborted")]
+    public static partial void EndFailed(ILogger log, Exception e, string connectionId);
 }

@@ -111,6 +111,14 @@ internal sealed class IntakeStop
         return new IntakeStop(IntakeMethod.LastCall, why);
     }
 
+    /// <summary>Attaches the filter, which a socket that is no TCP listener never feels.</summary>
+    /// <exception cref="SocketException">The kernel refuses.</exception>
+    internal static void AttachFilter(Socket socket)
+    {
+        FilterProgram program = new((ushort)DropNewHandshakes.Length, Marshal.UnsafeAddrOfPinnedArrayElement(DropNewHandshakes, 0));
+        socket.SetRawSocketOption(SolSocket, SoAttachFilter, MemoryMarshal.AsBytes(new ReadOnlySpan<FilterProgram>(in program)));
+    }
+
     /// <summary>Null if the method is now in force, else why it is not.</summary>
     private static string? Try(IntakeMethod method, Socket listener)
     {
@@ -118,8 +126,7 @@ internal sealed class IntakeStop
         {
             if (method == IntakeMethod.SynFilter)
             {
-                FilterProgram program = new((ushort)DropNewHandshakes.Length, Marshal.UnsafeAddrOfPinnedArrayElement(DropNewHandshakes, 0));
-                listener.SetRawSocketOption(SolSocket, SoAttachFilter, MemoryMarshal.AsBytes(new ReadOnlySpan<FilterProgram>(in program)));
+                AttachFilter(listener);
             }
             else
             {

@@ -140,13 +140,17 @@ internal sealed class KestrelConnection : TrackedConnection
 
     protected override TimeSpan QuietFor(out bool pending)
     {
+        var sinceEdge = base.QuietFor(out pending);
         if (_socket is null || !TcpInfo.TryRead(_socket, out var tcp))
         {
-            return base.QuietFor(out pending);
+            return sinceEdge;
         }
 
+        // A response that just ended may not have reached the kernel yet, which then knows of nothing for as long as the
+        // request took.
         pending = tcp.Unacked > 0 || tcp.NotSent > 0;
-        return tcp.LastDataReceived < tcp.LastDataSent ? tcp.LastDataReceived : tcp.LastDataSent;
+        var quietFor = tcp.LastDataReceived < tcp.LastDataSent ? tcp.LastDataReceived : tcp.LastDataSent;
+        return sinceEdge < quietFor ? sinceEdge : quietFor;
     }
 
     // Runs on the request's own thread, last of all that is registered for the start of the response.

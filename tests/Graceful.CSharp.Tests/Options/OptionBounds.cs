@@ -1,0 +1,107 @@
+using Graceful.Tests.Support;
+using Microsoft.Extensions.Options;
+
+namespace Graceful.Tests.Options;
+
+public sealed class OptionBounds
+{
+    private static readonly TimeSpan Tick = TimeSpan.FromTicks(1);
+
+    public static TheoryData<string, string, Action<GracefulOptions>> Bad() => new()
+    {
+        { "LameDuck is -00:00:00.0000001", "between zero and 01:00:00", o => o.LameDuck = -Tick },
+        { "LameDuck is 01:00:00.0000001", "between zero and 01:00:00", o => Long(o).LameDuck = TimeSpan.FromHours(1) + Tick },
+        { "LameDuck is 00:00:30", "less than the GracePeriod of 00:00:30", o => o.LameDuck = TimeSpan.FromSeconds(30) },
+        { "QuietPeriod is -00:00:00.0000001", "between zero and 00:01:00", o => o.QuietPeriod = -Tick },
+        { "QuietPeriod is 00:01:00.0000001", "between zero and 00:01:00", o => o.QuietPeriod = TimeSpan.FromMinutes(1) + Tick },
+        { "GracePeriod is 00:00:00", "more than zero and at most 1.00:00:00, or Timeout.InfiniteTimeSpan", o => o.GracePeriod = TimeSpan.Zero },
+        { "GracePeriod is -00:00:01", "more than zero", o => o.GracePeriod = TimeSpan.FromSeconds(-1) },
+        { "GracePeriod is 1.00:00:00.0000001", "at most 1.00:00:00", o => o.GracePeriod = TimeSpan.FromDays(1) + Tick },
+        { "DoubleKickWindow is -00:00:00.0000001", "between zero and 00:01:00", o => o.DoubleKickWindow = -Tick },
+        { "DoubleKickWindow is 00:01:00.0000001", "between zero and 00:01:00", o => o.DoubleKickWindow = TimeSpan.FromMinutes(1) + Tick },
+        { "SettleTime is -00:00:00.0000001", "between zero and 00:00:10", o => o.SettleTime = -Tick },
+        { "SettleTime is 00:00:10.0000001", "between zero and 00:00:10", o => o.SettleTime = TimeSpan.FromSeconds(10) + Tick },
+        { "Intake is 77", "SynFilter", o => o.Intake = (IntakeMethod)77 },
+        { "TimeProvider is null", "any TimeProvider", o => o.TimeProvider = null! },
+        { "The name of a hook is ' '", "not empty", o => o.OnStopping(" ", Tick, Nothing) },
+        { "The limit of the hook 'flush' is 00:00:00", "more than zero and at most 1.00:00:00", o => o.OnDrained("flush", TimeSpan.Zero, Nothing) },
+        { "The limit of the hook 'flush' is -00:00:00.0010000", "more than zero", o => o.OnDrained("flush", Timeout.InfiniteTimeSpan, Nothing) },
+        { "The limit of the hook 'flush' is 1.00:00:00.0000001", "at most 1.00:00:00", o => o.OnDrained("flush", TimeSpan.FromDays(1) + Tick, Nothing) },
+        { "The hook 'flush' was added 2 times", "one hook of a name", o => o.OnStopping("flush", Tick, Nothing).OnDrained("flush", Tick, Nothing) },
+    };
+
+    public static TheoryData<string, Action<GracefulOptions>> Good() => new()
+    {
+        { "the defaults", _ => { } },
+        { "the least", o =>
+            {
+                o.LameDuck = o.QuietPeriod = o.DoubleKickWindow = o.SettleTime = TimeSpan.Zero;
+                o.GracePeriod = Tick;
+                o.OnDrained("flush", Tick, Nothing);
+            }
+        },
+        { "the most", o =>
+            {
+                o.LameDuck = TimeSpan.FromHours(1);
+                o.QuietPeriod = o.DoubleKickWindow = TimeSpan.FromMinutes(1);
+                o.SettleTime = TimeSpan.FromSeconds(10);
+                o.GracePeriod = TimeSpan.FromDays(1);
+                o.OnDrained("flush", TimeSpan.FromDays(1), Nothing);
+            }
+        },
+        { "no limit", o => o.GracePeriod = Timeout.InfiniteTimeSpan },
+        { "a lame duck without a limit", o => Long(o).LameDuck = TimeSpan.FromHours(1) },
+        { "hooks of different names", o => o.OnStopping("a", Tick, Nothing).OnStopping("A", Tick, Nothing).OnDrained("b", Tick, Nothing) },
+    };
+
+    [Theory]
+    [MemberData(nameof(Bad), DisableDiscoveryEnumeration = true)]
+    public async Task What_is_out_of_bounds_fails_the_start_with_name_value_and_bounds(
+        string nameAndValue, string allowed, Action<GracefulOptions> configure)
+    {
+        var error = await Assert.ThrowsAsync<OptionsValidationException>(() => TestApp.StartAsync(configure));
+        Assert.Contains(nameAndValue, error.Message, StringComparison.Ordinal);
+        Assert.Contains(allowed, error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Good), DisableDiscoveryEnumeration = true)]
+    public async Task What_is_within_bounds_starts(string what, Action<GracefulOptions> configure)
+    {
+        Assert.NotEmpty(what);
+        await using var app = TestApp.Make(configure);
+        await app.Host.StartAsync().Soon();
+        Assert.False(app.Graceful.IsStopping);
+    }
+
+    [Fact]
+    public async Task All_that_is_wrong_is_named_at_once()
+    {
+        var error = await Assert.ThrowsAsync<OptionsValidationException>(() => TestApp.StartAsync(options =>
+        {
+            options.LameDuck = options.QuietPeriod = options.GracePeriod = options.DoubleKickWindow = options.SettleTime = -TimeSpan.FromSeconds(1);
+            options.TimeProvider = null!;
+        }));
+        Assert.Equal(6, error.Failures.Count());
+        foreach (var name in (string[])["LameDuck", "QuietPeriod", "GracePeriod", "DoubleKickWindow", "SettleTime", "TimeProvider"])
+        {
+            Assert.Contains(error.Failures, failure => failure.StartsWith($"{name} is ", StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public void A_hook_without_a_name_or_without_work_is_refused_on_the_spot()
+    {
+        var options = new GracefulOptions();
+        Assert.Throws<ArgumentNullException>(() => options.OnStopping(null!, Tick, Nothing));
+        Assert.Throws<ArgumentNullException>(() => options.OnDrained("flush", Tick, null!));
+    }
+
+    private static GracefulOptions Long(GracefulOptions options)
+    {
+        options.GracePeriod = Timeout.InfiniteTimeSpan;
+        return options;
+    }
+
+    private static Task Nothing(StopReason reason, CancellationToken token) => Task.CompletedTask;
+}

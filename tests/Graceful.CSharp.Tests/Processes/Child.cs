@@ -1,0 +1,142 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Graceful.Tests.Support;
+
+namespace Graceful.Tests.Processes;
+
+internal enum Signal
+{
+    Interrupt = 2,
+    Quit = 3,
+    Terminate = 15,
+}
+
+/// <summary>A server in a process of its own, so that real signals and exit codes can be seen.</summary>
+internal sealed partial class Child : IDisposable
+{
+    private readonly Process _process;
+    private readonly List<string> _lines = [];
+    private readonly Task _output;
+    private readonly Task _errors;
+    private readonly Stopwatch _sinceSignal = new();
+
+    private Child(Process process)
+    {
+        _process = process;
+        _output = CollectAsync(process.StandardOutput);
+        _errors = CollectAsync(process.StandardError);
+    }
+
+    public static Child Start(string kind, params string[] options)
+    {
+        var program = Environment.ProcessPath!;
+        var isMuxer = Path.GetFileNameWithoutExtension(program).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
+        string[] self = isMuxer ? [typeof(Child).Assembly.Location] : [];
+        var info = new ProcessStartInfo(program, [.. self, "serve", kind, .. options])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        return new Child(Process.Start(info)!);
+    }
+
+    /// <summary>Starts a server and waits until it listens.</summary>
+    public static async Task<(Child Child, int Port)> ListeningAsync(string kind, params string[] options)
+    {
+        var child = Start(kind, options);
+        return (child, await child.PortAsync());
+    }
+
+    public string Output
+    {
+        get
+        {
+            lock (_lines)
+            {
+                return string.Join('\n', _lines);
+            }
+        }
+    }
+
+    /// <summary>From the first signal on.</summary>
+    public TimeSpan SinceSignal => _sinceSignal.Elapsed;
+
+    public bool HasExited => _process.HasExited;
+
+    public async Task<int> PortAsync()
+    {
+        await Said("LISTENING");
+        return int.Parse(Find("LISTENING").Split(' ')[1], CultureInfo.InvariantCulture);
+    }
+
+    public Task Said(string word) => Limits.Until(
+        () => Find(word) != "" || (_process.HasExited && _output.IsCompleted && Find(word) == "" ? throw new InvalidOperationException(
+            $"The child exited with {_process.ExitCode} and never said {word}:\n{Output}") : false),
+        $"the child says {word}");
+
+    /// <summary>Lets a child that waits for its standard input go on.</summary>
+    public void GoOn()
+    {
+        _process.StandardInput.WriteLine();
+        _process.StandardInput.Flush();
+    }
+
+    public void Kill(Signal signal)
+    {
+        _sinceSignal.Start();
+        if (Kill(_process.Id, (int)signal) != 0)
+        {
+            throw new Win32Exception(Marshal.GetLastPInvokeError());
+        }
+    }
+
+    /// <summary>As <see cref="Kill(Signal)"/>, but it may be gone already.</summary>
+    public bool TryKill(Signal signal)
+    {
+        _sinceSignal.Start();
+        return !_process.HasExited && Kill(_process.Id, (int)signal) == 0;
+    }
+
+    /// <summary>Waits for the exit and for the last of the output.</summary>
+    public async Task<int> ExitAsync()
+    {
+        await _process.WaitForExitAsync().Soon($"The exit of the child, which said\n{Output}\nand");
+        await Task.WhenAll(_output, _errors).Soon();
+        return _process.ExitCode;
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+        }
+
+        _process.Dispose();
+    }
+
+    private string Find(string word)
+    {
+        lock (_lines)
+        {
+            return _lines.Find(line => line.StartsWith(word, StringComparison.Ordinal)) ?? "";
+        }
+    }
+
+    private async Task CollectAsync(StreamReader from)
+    {
+        while (await from.ReadLineAsync() is { } line)
+        {
+            lock (_lines)
+            {
+                _lines.Add(line);
+            }
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int Kill(int pid, int signal);
+}

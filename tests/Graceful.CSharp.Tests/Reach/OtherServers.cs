@@ -1,0 +1,151 @@
+using System.Net;
+using Graceful.Tests.Support;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.AspNetCore.TestHost;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Graceful.Tests.Reach;
+
+public sealed class OtherServers
+{
+    private const string Warning = "they can't be tracked";
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task On_a_TestServer_a_request_in_flight_is_waited_for_and_it_warns_once(bool before)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        var log = new LogBook();
+        builder.Logging.ClearProviders().AddProvider(log);
+        if (before)
+        {
+            builder.WebHost.UseTestServer();
+        }
+
+        builder.AddGraceful();
+        if (!before)
+        {
+            builder.WebHost.UseTestServer();
+        }
+
+        var app = builder.Build();
+        var door = new Door();
+        app.MapGet("/", () => "ok");
+        app.MapGet("/door", async () =>
+        {
+            await door.PassAsync();
+            return "ok, at last";
+        });
+        await app.StartAsync().Soon();
+        await using var _ = app;
+        var client = app.GetTestClient();
+        Assert.Equal("ok", await client.GetStringAsync("/"));
+        var request = client.GetStringAsync("/door");
+        await door.Reached();
+        var graceful = app.Services.GetRequiredService<IGraceful>();
+        graceful.Close();
+        await Limits.Until(() => graceful.Stopping.IsCancellationRequested, "Stopping fired");
+        await Quiet.LessAsync();
+        Assert.False(graceful.Completion.IsCompleted);
+        door.Open();
+        Assert.Equal("ok, at last", await request.Soon());
+        var report = await graceful.Completion.Soon("The end of the way out");
+        Assert.Equal((0, 1L), (report.ExitCode, report.RequestsFinished));
+        Assert.Single(log.Entries, entry => entry.Text.Contains(Warning, StringComparison.Ordinal) && entry.Level == LogLevel.Warning);
+        await app.StopAsync().Soon();
+    }
+
+    [Fact]
+    public async Task On_a_TestServer_a_request_is_cut_off_when_the_grace_period_is_over()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseTestServer();
+        builder.AddGraceful(options => options.GracePeriod = TimeSpan.FromMilliseconds(500));
+        var app = builder.Build();
+        var waits = new Door();
+        app.MapGet("/hang", async (CancellationToken aborted) =>
+        {
+            var all = waits.PassAsync();
+            await Task.WhenAny(all, Task.Delay(Timeout.Infinite, aborted));
+            aborted.ThrowIfCancellationRequested();
+        });
+        await app.StartAsync().Soon();
+        await using var _ = app;
+        var request = app.GetTestClient().GetAsync(new Uri("/hang", UriKind.Relative));
+        await waits.Reached();
+        var graceful = app.Services.GetRequiredService<IGraceful>();
+        graceful.Close();
+        var report = await graceful.Completion.Soon("The end of the way out");
+        await Assert.ThrowsAnyAsync<Exception>(() => request.Soon());
+        waits.Open();
+        Assert.Equal((2, 1L), (report.ExitCode, report.ConnectionsAborted));
+        Assert.Equal("/hang", Assert.Single(report.CutOff).Path);
+    }
+
+    [Fact]
+    public async Task A_transport_that_was_registered_before_is_wrapped_and_its_connections_are_tracked()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        var log = new LogBook();
+        builder.Logging.ClearProviders().AddProvider(log);
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Services.AddSingleton<IConnectionListenerFactory, OwnTransport>();
+        builder.AddGraceful(Quiet.Long);
+        var app = builder.Build();
+        app.MapGet("/", () => "ok");
+        await using var running = await Running.StartAsync(app);
+        Assert.True(OwnTransport.WasUsed);
+        await running.MustDrainAsync();
+        Assert.DoesNotContain(log.Entries, entry => entry.Text.Contains(Warning, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Of_a_transport_that_was_registered_later_it_warns_once_and_requests_are_still_waited_for()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        var log = new LogBook();
+        builder.Logging.ClearProviders().AddProvider(log);
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.AddGraceful();
+        builder.Services.AddSingleton<IConnectionListenerFactory, OwnTransport>();
+        var app = builder.Build();
+        var door = new Door();
+        app.MapGet("/door", async () =>
+        {
+            await door.PassAsync();
+            return "ok, at last";
+        });
+        await using var running = await Running.StartAsync(app);
+        Assert.Single(log.Entries, entry => entry.Text.Contains(Warning, StringComparison.Ordinal));
+        using var client = await RawClient.ConnectAsync(running.Port);
+        await client.SendGetAsync("/door");
+        await door.Reached();
+        running.Graceful.Close();
+        await Quiet.LessAsync();
+        Assert.False(running.Graceful.Completion.IsCompleted);
+        door.Open();
+        Assert.Equal("ok, at last", (await client.ReadAsync()).Text);
+        Assert.Equal(0, (await running.Graceful.Completion.Soon()).ExitCode);
+    }
+
+    /// <summary>A transport of the user's: sockets, but with an options object of its own, so that we know no socket of its.</summary>
+    private sealed class OwnTransport(ILoggerFactory loggers) : IConnectionListenerFactory
+    {
+        private readonly SocketTransportFactory _sockets =
+            new(Microsoft.Extensions.Options.Options.Create(new SocketTransportOptions()), loggers);
+
+        public static bool WasUsed { get; private set; }
+
+        public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
+        {
+            WasUsed = true;
+            return _sockets.BindAsync(endpoint, cancellationToken);
+        }
+    }
+}

@@ -510,9 +510,12 @@ module Connection =
             else struct (LeaveAlone, quietPeriod)
         | Hijacked -> struct (LeaveAlone, quietPeriod)
         | Closed ->
-            if isGone c || pending || w >= One then struct (LeaveAlone, quietPeriod)
-            elif quiet then struct (Hasten, sweepInterval)
-            else struct (LeaveAlone, quietPeriod - quietFor)
+            // Whoever closed after its work ends by itself, and its answer may still be on the way to the kernel. Stuck
+            // are those who were closed while they owed us bytes: half a request head, half a handshake.
+            let floor = max quietPeriod sweepInterval
+            if isGone c || pending || w >= One || w &&& Last <> 0u then struct (LeaveAlone, quietPeriod)
+            elif quietFor >= floor then struct (Hasten, sweepInterval)
+            else struct (LeaveAlone, floor - quietFor)
 
 
 /// Who is inside, and whether all have left.

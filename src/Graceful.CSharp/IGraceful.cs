@@ -12,7 +12,10 @@ public interface IGraceful
     /// <summary>Whether the way out has begun, for whatever reason.</summary>
     bool IsStopping { get; }
 
-    /// <summary>Completes with the report when the way out is over, just before the host goes on to stop. Never faults.</summary>
+    /// <summary>
+    /// Completes with the report when the way out is over, just before the host goes on to stop. Never faults; it is
+    /// cancelled when the host is disposed without having been stopped.
+    /// </summary>
     Task<ShutdownReport> Completion { get; }
 
     /// <summary>Starts the way out and does not wait for its end. Any thread, any number of times.</summary>
@@ -26,6 +29,6 @@ public interface IGraceful
     /// </summary>
     /// <param name="cancellationToken">Gives up waiting; the way out goes on.</param>
     /// <returns>True for the first caller; false when a stop was under way already.</returns>
-    /// <exception cref="OperationCanceledException">The token fired before the end.</exception>
+    /// <exception cref="OperationCanceledException">The token fired, or the host was disposed, before the end.</exception>
     Task<bool> CloseAsync(CancellationToken cancellationToken = default);
 }

@@ -50,6 +50,9 @@ let edges =
 
 let words = lives |> List.map (fun (life, _) -> life.Word) |> List.distinct
 
+/// What the naive model makes of a word; each word has one.
+let modelOf word = lives |> List.pick (fun (life, _) -> if life.Word = word then Some life.Model else None)
+
 let private always holds =
     for edge in edges do
         if not (holds edge) then

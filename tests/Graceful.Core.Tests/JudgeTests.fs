@@ -47,21 +47,34 @@ let ``an Active one is left to its work, unless there is no quiet period to tell
 let ``a hijacked one is left alone`` () =
     judged (fun word _ _ _ verdict _ -> Connection.phase word <> Hijacked || verdict = LeaveAlone)
 
+/// It was closed while it owed us bytes, and still is here: what closed after its work ends by itself.
+let private owes word =
+    Connection.phase word = Closed
+    && not (Connection.isGone word)
+    && Connection.inFlight word = 0
+    && not (ConnectionTests.modelOf word).Last
+
 [<Fact>]
-let ``a closed one is hastened exactly when it still is here, is quiet, and nothing waits or works`` () =
+let ``a closed one is hastened exactly when it owes us bytes, is quiet, and nothing waits or works`` () =
     judged (fun word period quietFor pending verdict _ ->
-        let stuck =
-            Connection.phase word = Closed
-            && not (Connection.isGone word)
-            && quietFor >= period
-            && not pending
-            && Connection.inFlight word = 0
+        let stuck = owes word && quietFor >= max period Connection.sweepInterval && not pending
         (verdict = Hasten) = stuck)
+
+[<Fact>]
+let ``an answer that is still in the pipe is never cut off by haste`` () =
+    // The connection closed after its work, and nobody can see that its last answer has not reached the kernel.
+    for requests in 1 .. 3 do
+        let closed =
+            List.replicate requests Begin @ [ Retire; Tell ] @ List.replicate requests End
+            |> List.fold (fun word event -> let struct (next, _) = Connection.step event word in next) Connection.initial
+        Assert.Equal(Closed, Connection.phase closed)
+        for period in [ TimeSpan.Zero; ms 500 ] do
+            Assert.Equal(struct (LeaveAlone, period), Connection.judge period (TimeSpan.FromHours 1.0) false closed)
 
 [<Fact>]
 let ``the next look is in the future`` () =
     judged (fun _ period _ _ verdict wait ->
-        if verdict = LeaveAlone then wait <= period && (wait > TimeSpan.Zero || period = TimeSpan.Zero)
+        if verdict = LeaveAlone then wait <= max period Connection.sweepInterval && (wait > TimeSpan.Zero || period = TimeSpan.Zero)
         else wait = Connection.sweepInterval && wait > TimeSpan.Zero)
 
 [<Fact>]
@@ -70,11 +83,10 @@ let ``whoever stays quiet until the next look is reaped or hastened then, and no
         let isQuiet quietFor =
             let struct (verdict, _) = Connection.judge period quietFor false word
             verdict <> LeaveAlone
-        let waits = Connection.phase word = Closed && not (Connection.isGone word) && Connection.inFlight word = 0
         match Connection.phase word with
         | New
         | Idle when verdict = LeaveAlone -> isQuiet (quietFor + wait) && not (isQuiet (quietFor + wait - TimeSpan(1L)))
-        | Closed when waits && quietFor < period ->
+        | Closed when owes word && quietFor < max period Connection.sweepInterval ->
             let struct (_, wait) = Connection.judge period quietFor false word
             isQuiet (quietFor + wait) && not (isQuiet (quietFor + wait - TimeSpan(1L)))
         | New

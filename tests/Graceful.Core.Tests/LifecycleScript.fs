@@ -126,7 +126,7 @@ let private genEvent =
           2, Gen.elements [ GracePeriodOver; SecondSignal; HostTimedOut ] |> Gen.map ForceRequested
           2, Gen.map2 (fun busy n -> IdleSampled(busy, ms n)) (Gen.elements [ 0; 0; 3 ]) (Gen.elements [ 0; 99; 100; 1000 ])
           1, Gen.constant ListenersClosed
-          1, Gen.elements [ 0; 10; 25; 400; 5000 ] |> Gen.map (ms >> ConnectionsSwept)
+          1, Gen.elements [ 0; 10; 50; 400; 5000 ] |> Gen.map (ms >> ConnectionsSwept)
           1, Gen.constant GateEmptied
           2, Gen.map2 (fun index result -> HookFinished(index, result)) (Gen.choose (-1, 7)) (Gen.elements results)
           2, Gen.constant HandOverRequested

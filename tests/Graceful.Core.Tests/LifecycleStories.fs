@@ -42,7 +42,7 @@ let ``a server without wishes drains and exits`` () =
           120, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 30_100) ]
           121, ConnectionsSwept(ms 400), [ WakeAt(at 521) ]
           521, Woke, [ SweepConnections; WakeAt(at 30_100) ]
-          522, ConnectionsSwept(ms 0), [ WakeAt(at 547) ]
+          522, ConnectionsSwept(ms 0), [ WakeAt(at 572) ]
           530, GateEmptied, [ Exit 0 ] ]
     |> isExitedWith []
 

@@ -63,6 +63,9 @@ internal sealed class LifecycleEngine : IDisposable
     /// <summary>Completes when the way out is over.</summary>
     public Task<ShutdownReport> Exited => _exited.Task;
 
+    /// <summary>Whether the user lets a second signal force at all.</summary>
+    public bool FurtherSignalsForce => _policy.DoubleKick > TimeSpan.Zero;
+
     public bool HasStartedUp => _startedUp.Task.IsCompleted;
 
     public void Post(Event happened) => _mailbox.Writer.TryWrite(happened);
@@ -160,6 +163,7 @@ internal sealed class LifecycleEngine : IDisposable
         _mailbox.Writer.TryComplete();
         _timer.Dispose();
         _hooks.Dispose();
+        _exited.TrySetCanceled();
     }
 
     private async Task RunAsync()
@@ -262,8 +266,10 @@ internal sealed class LifecycleEngine : IDisposable
 
     private Task AnnounceAsync()
     {
+        // First of all the host, whatever the log or a callback does with its thread.
+        var told = Task.WhenAll(_leaving.CancelAsync(), _stopping.CancelAsync());
         Log.Stopping(_log, _report.Reason.ToString());
-        return Task.WhenAll(_leaving.CancelAsync(), _stopping.CancelAsync());
+        return told;
     }
 
     private void Step(GateEvent happened)

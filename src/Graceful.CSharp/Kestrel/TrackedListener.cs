@@ -83,10 +83,10 @@ internal sealed class TrackedListener(
                     await Task.Delay(options.SettleTime, options.TimeProvider).ConfigureAwait(false);
                 }
             }
-            else if (!_leaveTheQueue && EndPoint is UnixDomainSocketEndPoint unix)
+            else if (!_leaveTheQueue && EndPoint is UnixDomainSocketEndPoint && Address is [not '@', ..])
             {
-                // Whoever comes now finds no file, which says the same as a refusal.
-                File.Delete(unix.ToString()!);
+                // Whoever comes now finds no file, which says the same as a refusal. (An abstract socket, with an '@', has none.)
+                File.Delete(Address);
             }
 
             if (socket is null)

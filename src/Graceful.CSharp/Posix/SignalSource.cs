@@ -10,6 +10,8 @@ namespace Graceful.Posix;
 /// </summary>
 internal sealed class SignalSource : IDisposable
 {
+    private static readonly int ForcedBySignal = LifecycleModule.exitCode([Trouble.NewForced(ForceCause.SecondSignal)]);
+
     private readonly Lock _gate = new();
     private readonly PosixSignalRegistration[] _registrations;
     private LifecycleEngine? _engine;
@@ -64,10 +66,10 @@ internal sealed class SignalSource : IDisposable
         lock (_gate)
         {
             _signalled = true;
-            if (_engine is { Exited: { IsCompletedSuccessfully: true, Result.ExitCode: var code } })
+            if (_engine is { Exited: { IsCompletedSuccessfully: true, Result.ExitCode: var code }, FurtherSignalsForce: true })
             {
-                // The way out is over and something of the host's is not: whoever signals now wants the process gone.
-                Environment.Exit(code);
+                // The way out is over and something of the host's is not: whoever signals now cuts that off.
+                Environment.Exit(Math.Max(code, ForcedBySignal));
             }
             else if (_engine is not null)
             {

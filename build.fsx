@@ -63,7 +63,7 @@ let feed =
 let restored =
     lazy
         (Environment.SetEnvironmentVariable("NUGET_FEED", feed.Value)
-         run "dotnet" [ "tool"; "restore"; "-v"; "quiet" ] []
+         if exitCodeOf "sh" [ "-c"; "dotnet tool restore >/dev/null 2>&1" ] [] <> 0 then run "dotnet" [ "tool"; "restore" ] []
          // The lock spells the feed's address out, so it is made here and never committed; the pins keep it the same everywhere.
          let isFresh (file: string) = File.Exists file && File.GetLastWriteTimeUtc file >= File.GetLastWriteTimeUtc "paket.dependencies"
          if not (isFresh "paket.lock" && File.Exists ".paket/Paket.Restore.targets") then
@@ -73,7 +73,7 @@ let built =
     lazy
         (restored.Force()
          printfn "Building..."
-         run "dotnet" [ "build"; "Graceful.slnx"; "-c"; configuration; "-v"; "quiet"; "-nologo"; "-clp:NoSummary" ] [])
+         run "dotnet" [ "build"; "Graceful.slnx"; "-c"; configuration; "-v"; "quiet"; "-nologo"; "-clp:NoSummary;ErrorsOnly" ] [])
 
 let program project = Path.GetFullPath $"artifacts/bin/{project}/{configuration.ToLowerInvariant()}/{project}.dll"
 
@@ -133,10 +133,10 @@ let losses (options: string list) =
     let measure title servers load =
         printfn $"\n==== {title}, {runs} runs"
         let servers = [ for server in servers do yield! [ "--server"; server ] ]
-        let clean = [ "--expect-clean"; "graceful"; "--expect-clean"; "lame duck"; "--expect-clean"; "unprivileged" ]
+        let clean = [ "--expect-clean"; "graceful"; "--expect-clean"; "lame-duck"; "--expect-clean"; "unprivileged" ]
         let clean = clean |> List.chunkBySize 2 |> List.filter (fun pair -> servers |> List.exists _.StartsWith(pair[1] + "=")) |> List.concat
         probe (servers @ load @ clean @ [ "--runs"; runs ])
-    let lameDuck = hello "lame duck" "--LameDuck 00:00:00.5"
+    let lameDuck = hello "lame-duck" "--LameDuck 00:00:00.5"
     let codes =
         [ measure "mixed load" [ hello "plain" "--plain"; hello "graceful" ""; lameDuck ]
               [ "--keep-alive"; "64"; "--connect"; "64"; "--idle"; "500"; "--slow"; "8" ]
@@ -146,7 +146,7 @@ let losses (options: string list) =
           else
               measure "1,000 clients that connect for every request" [ hello "plain" "--plain"; hello "graceful" "" ]
                   [ "--keep-alive"; "0"; "--connect"; "1000" ]
-          measure "2,000 idle connections and nothing else" [ hello "plain" "--plain"; hello "graceful" ""; hello "settle time 0" "--SettleTime 0" ]
+          measure "2,000 idle connections and nothing else" [ hello "plain" "--plain"; hello "graceful" ""; hello "settle-0" "--SettleTime 0" ]
               [ "--keep-alive"; "0"; "--connect"; "0"; "--idle"; "2000" ] ]
     if List.exists ((<>) 0) codes then exit 1
 

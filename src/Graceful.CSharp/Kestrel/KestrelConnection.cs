@@ -178,7 +178,7 @@ internal sealed class KestrelConnection : TrackedConnection
 
     private static Task EndStream(HttpContext context)
     {
-        var connection = context.Features.Get<KestrelConnection>()!;
+        var connection = (KestrelConnection)context.Features[typeof(KestrelConnection)]!;
         HeldRequestFacts stream;
         lock (connection._streams)
         {

@@ -27,6 +27,7 @@ internal static class Rehearsal
         {
             var asked = new Asked();
             connection.Features.Set<IConnectionLifetimeNotificationFeature>(asked);
+            _ = connection.Features;
             var end = listener.AcceptAsync();
             engine.Stop(Trigger.NewSignal(15));
             engine.Stop(Trigger.HostStopped);

@@ -19,7 +19,8 @@ internal sealed class RequestTracking(LifecycleEngine engine) : IStartupFilter
 
     private RequestDelegate Track(RequestDelegate next) => context =>
     {
-        if (context.Features.Get<KestrelConnection>() is { } connection)
+        // By its type and not through Get, which is generic and virtual: the runtime looks such a call up each time.
+        if (context.Features[typeof(KestrelConnection)] is KestrelConnection connection)
         {
             connection.Begin(context);
         }

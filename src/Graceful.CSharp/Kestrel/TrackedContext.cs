@@ -1,4 +1,3 @@
-using System.Collections;
 using System.IO.Pipelines;
 using System.Net;
 using Graceful.Core;
@@ -9,111 +8,99 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Graceful.Kestrel;
 
 /// <summary>
-/// The transport's connection as Kestrel sees it: the same in all but three features, and its disposal is the end that the
-/// word waits for. It is its own feature collection, so that a request finds its <see cref="KestrelConnection"/> at once.
+/// The transport's connection as Kestrel sees it: the same, but that its disposal is the end that the word waits for, and
+/// that its heartbeat passes by us. The features stay the transport's own, because requests look things up in them.
 /// </summary>
-internal sealed class TrackedContext(ConnectionContext transport, KestrelConnection connection)
-    : ConnectionContext, IFeatureCollection, IConnectionHeartbeatFeature
+internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFeature
 {
-    private readonly IFeatureCollection _features = transport.Features;
+    private readonly ConnectionContext _transport;
+    private readonly KestrelConnection _connection;
     private IConnectionHeartbeatFeature? _heartbeat;
+
+    public TrackedContext(ConnectionContext transport, KestrelConnection connection)
+    {
+        _transport = transport;
+        _connection = connection;
+        transport.Features[typeof(KestrelConnection)] = connection;
+    }
 
     public override string ConnectionId
     {
-        get => transport.ConnectionId;
-        set => transport.ConnectionId = value;
+        get => _transport.ConnectionId;
+        set => _transport.ConnectionId = value;
     }
 
-    public override IFeatureCollection Features => this;
+    /// <summary>
+    /// Read a few times while Kestrel takes the connection up, first to set features of its own: what we need of these is
+    /// taken as soon as it is there, and that is before the HTTP layer looks for it.
+    /// </summary>
+    public override IFeatureCollection Features
+    {
+        get
+        {
+            var features = _transport.Features;
+            _connection.Lifetime ??= features.Get<IConnectionLifetimeNotificationFeature>();
+            if (_heartbeat is null && features.Get<IConnectionHeartbeatFeature>() is { } heartbeat)
+            {
+                _heartbeat = heartbeat;
+                features.Set<IConnectionHeartbeatFeature>(this);
+            }
+
+            return features;
+        }
+    }
 
     public override IDictionary<object, object?> Items
     {
-        get => transport.Items;
-        set => transport.Items = value;
+        get => _transport.Items;
+        set => _transport.Items = value;
     }
 
     public override IDuplexPipe Transport
     {
-        get => transport.Transport;
-        set => transport.Transport = value;
+        get => _transport.Transport;
+        set => _transport.Transport = value;
     }
 
     public override EndPoint? LocalEndPoint
     {
-        get => transport.LocalEndPoint;
-        set => transport.LocalEndPoint = value;
+        get => _transport.LocalEndPoint;
+        set => _transport.LocalEndPoint = value;
     }
 
     public override EndPoint? RemoteEndPoint
     {
-        get => transport.RemoteEndPoint;
-        set => transport.RemoteEndPoint = value;
+        get => _transport.RemoteEndPoint;
+        set => _transport.RemoteEndPoint = value;
     }
 
     public override CancellationToken ConnectionClosed
     {
-        get => transport.ConnectionClosed;
-        set => transport.ConnectionClosed = value;
+        get => _transport.ConnectionClosed;
+        set => _transport.ConnectionClosed = value;
     }
 
-    bool IFeatureCollection.IsReadOnly => _features.IsReadOnly;
+    public override void Abort() => _transport.Abort();
 
-    int IFeatureCollection.Revision => _features.Revision;
-
-    object? IFeatureCollection.this[Type key]
-    {
-        get => key == typeof(KestrelConnection) ? connection : _features[key];
-        set => _features[key] = value;
-    }
-
-    public override void Abort() => transport.Abort();
-
-    public override void Abort(ConnectionAbortedException abortReason) => transport.Abort(abortReason);
+    public override void Abort(ConnectionAbortedException abortReason) => _transport.Abort(abortReason);
 
     public override async ValueTask DisposeAsync()
     {
         try
         {
-            await transport.DisposeAsync().ConfigureAwait(false);
+            await _transport.DisposeAsync().ConfigureAwait(false);
             await base.DisposeAsync().ConfigureAwait(false);
         }
         finally
         {
-            connection.Apply(ConnectionEvent.Ended);
-        }
-    }
-
-    TFeature? IFeatureCollection.Get<TFeature>()
-        where TFeature : default =>
-        typeof(TFeature) == typeof(KestrelConnection) ? (TFeature)(object)connection : _features.Get<TFeature>();
-
-    void IFeatureCollection.Set<TFeature>(TFeature? instance)
-        where TFeature : default
-    {
-        switch (instance)
-        {
-            case IConnectionHeartbeatFeature heartbeat when typeof(TFeature) == typeof(IConnectionHeartbeatFeature):
-                _heartbeat = heartbeat;
-                _features.Set<IConnectionHeartbeatFeature>(this);
-                break;
-            case IConnectionLifetimeNotificationFeature lifetime when typeof(TFeature) == typeof(IConnectionLifetimeNotificationFeature):
-                connection.Lifetime = lifetime;
-                _features.Set(instance);
-                break;
-            default:
-                _features.Set(instance);
-                break;
+            _connection.Apply(ConnectionEvent.Ended);
         }
     }
 
     // Kestrel's HTTP layer registers its tick here; we keep it, so that HTTP/2 need not wait for the next second.
     void IConnectionHeartbeatFeature.OnHeartbeat(Action<object> action, object state)
     {
-        connection.Tick ??= () => action(state);
-        _heartbeat?.OnHeartbeat(action, state);
+        _connection.Tick ??= () => action(state);
+        _heartbeat!.OnHeartbeat(action, state);
     }
-
-    IEnumerator<KeyValuePair<Type, object>> IEnumerable<KeyValuePair<Type, object>>.GetEnumerator() => _features.GetEnumerator();
-
-    IEnumerator IEnumerable.GetEnumerator() => _features.GetEnumerator();
 }

@@ -177,8 +177,11 @@ type HookStage =
 
 /// A hook as the core knows it. The code it stands for lives in the adapter, under the same index.
 type Hook =
-    { Name: string
+    { /// What reports call it.
+      Name: string
+      /// When it runs.
       Stage: HookStage
+      /// How long it is waited for.
       TimeLimit: TimeSpan }
 
 /// What the user decided. Validated once, when a server is built; nothing in here changes afterwards.
@@ -243,16 +246,22 @@ type Trouble =
 
 /// What every stage of a shutdown carries along, and all that decides the exit code.
 type Shutdown =
-    { Trigger: Trigger
+    { /// What began it.
+      Trigger: Trigger
       /// When the last signal came, if any did.
       LastKick: Instant voption
+      /// When the grace period ends, if it does.
       Deadline: Instant voption
       /// The latest first.
       Troubles: Trouble list }
 
 /// The hook now running and when its time is up. Its index says which have run and which are left.
 [<Struct>]
-type HookRun = { Index: int; Due: Instant }
+type HookRun =
+    { /// The hook's place in the policy.
+      Index: int
+      /// When it is over time.
+      Due: Instant }
 
 /// The stages of a drain, in order. Each names the one thing it waits for.
 [<Struct>]
@@ -360,6 +369,8 @@ type Effect =
     | RefuseHandOver
     /// The end; the code tells how it went.
     | Exit of code: int
+    /// The end was ordered, the process is still there, and somebody signals again: end it at once.
+    | Terminate of code: int
 
 
 /// How observations of a raw socket become events.
@@ -694,6 +705,11 @@ module Lifecycle =
         | Signal _ -> { s with LastKick = ValueSome now }
         | Requested | HostStopped | IdledOut | HandedOver -> s
 
+    let private signalledAgain policy now trigger (s: Shutdown) =
+        let cut = kicks policy now trigger s
+        let s = rememberKick now trigger s
+        if cut then (let s = forced SecondSignal s in Exited s, [ Terminate(exitCode s.Troubles) ]) else Exited s, []
+
     let private cutHook policy now run s =
         let next, effects = afterHooks policy now (hookTrouble policy run.Index Cancelled s) (run.Index + 1)
         next, CancelHook run.Index :: effects
@@ -734,6 +750,7 @@ module Lifecycle =
                 cutHook policy now run (s |> forced SecondSignal |> rememberKick now trigger)
             else Hooks(rememberKick now trigger s, run), []
         | Draining(s, stage), ForceRequested cause -> force policy now cause stage s
+        | Exited s, StopRequested trigger -> signalledAgain policy now trigger s
         | Hooks(s, run), ForceRequested cause -> cutHook policy now run (forced cause s)
         // Idle.
         | Running(successor, ValueNone), IdleSampled(busy, quietFor) ->
@@ -769,7 +786,7 @@ module Lifecycle =
             afterHooks policy now (hookTrouble policy index result s) (index + 1)
         | _, Woke -> woke policy now state
         // Late, repeated or impossible.
-        | Exited _, (StopRequested _ | ForceRequested _ | IdleSampled _)
+        | Exited _, (ForceRequested _ | IdleSampled _)
         | (Running _ | IdleExpired), ForceRequested _
         | (Running(_, ValueSome _) | Draining _ | Hooks _), IdleSampled _
         | (Running(Absent, _) | IdleExpired | Draining _ | Hooks _ | Exited _), (SuccessorReady | SuccessorFailed _)

@@ -17,7 +17,7 @@ internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful
     public async Task<bool> CloseAsync(CancellationToken cancellationToken = default)
     {
         var first = Close();
-        if (!HookRunner.IsInsideHook)
+        if (!engine.IsInsideHook)
         {
             await engine.Exited.WaitAsync(cancellationToken).ConfigureAwait(false);
         }

@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -27,7 +28,10 @@ public static class GracefulExtensions
     /// <typeparam name="TBuilder">The builder's type.</typeparam>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentNullException">The builder is null.</exception>
-    /// <remarks>Call it once an application; a further call only configures. Invalid options fail the start.</remarks>
+    /// <remarks>
+    /// Call it once an application; a further call only configures. Invalid options fail when the host is built. A lifetime
+    /// of a service manager (systemd, Windows services) stays in place and also sees the signals.
+    /// </remarks>
     public static TBuilder AddGraceful<TBuilder>(this TBuilder builder, Action<GracefulOptions>? configure = null)
         where TBuilder : IHostApplicationBuilder
     {
@@ -65,7 +69,13 @@ public static class GracefulExtensions
         // Made here and now, and through a factory all the same: so the container disposes it.
         var signals = new SignalSource();
         services.AddSingleton(_ => signals);
-        services.AddSingleton<IHostLifetime, SignalFreeLifetime>();
+        // A service manager's lifetime keeps its place: it has more to do than to wait for signals.
+        var lifetime = services.LastOrDefault(service => service.ServiceType == typeof(IHostLifetime));
+        if (lifetime is null || lifetime.ImplementationType == typeof(ConsoleLifetime))
+        {
+            services.AddSingleton<IHostLifetime, SignalFreeLifetime>();
+        }
+
         services.AddOptions<HostOptions>().PostConfigure<IOptions<GracefulOptions>>(
             static (host, graceful) => host.ShutdownTimeout = Sum(graceful.Value.Budget(), host.ShutdownTimeout));
 

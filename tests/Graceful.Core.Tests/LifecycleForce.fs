@@ -7,7 +7,9 @@ open Graceful.Core.Tests.LifecycleScript
 open Graceful.Core.Tests.LifecycleTrace
 open Xunit
 
-let private code trace = orders trace |> List.pick (function Exit code -> Some code | _ -> None)
+/// The last word: a signal after the exit may still make it worse.
+let private code trace =
+    orders trace |> List.choose (function Exit code | Terminate code -> Some code | _ -> None) |> List.last
 let private afterDrain policy = policy.Hooks |> Array.filter (fun hook -> hook.Stage = AfterDrain)
 
 let private underWay state = leaving state && not (isExited state)
@@ -51,6 +53,15 @@ let ``a signal forces exactly when it follows another within the window`` () =
     forAllLives (fun t ->
         LifecycleOracle.kicks t |> List.forall (fun (step, forces) ->
             not (underWay step.Before) || cutsShort step = forces))
+
+[<Fact>]
+let ``after the exit a signal within the window of the last one ends the process, and nothing else does`` () =
+    forAllLives (fun t ->
+        let signals = LifecycleOracle.kicks t
+        t.Steps |> List.forall (fun step ->
+            let ends = signals |> List.exists (fun (signal, forces) -> obj.ReferenceEquals(signal, step) && forces)
+            not (isExited step.Before)
+            || step.Orders = (if ends then [ Terminate 3 ] elif step.Event = HandOverRequested then [ RefuseHandOver ] else [])))
 
 [<Fact>]
 let ``a signal that does not force changes nothing but when the last kick was`` () =

@@ -48,6 +48,7 @@ let private observe (policy: Policy) memory step =
                       if policy.Hooks[i].Stage = BeforeDrain && not (memory.Started.Contains i) then
                           HookTrouble(name i, Skipped) ]
             { memory with Found = once (Forced(cause step.Event)) (skipped @ memory.Found) }
+        | Terminate _ -> { memory with Found = once (Forced(cause step.Event)) memory.Found }
         | _ -> memory
     step.Orders |> List.fold order (finished memory)
 

@@ -21,15 +21,15 @@ let ``every life ends, and Exit is ordered exactly once and last`` () =
         let after = orders t |> List.skipWhile (isExit >> not)
         isExited (List.last t.Steps).After
         && (orders t |> List.filter isExit |> List.length) = 1
-        && after |> List.tail |> List.forall ((=) RefuseHandOver))
+        && after |> List.tail |> List.forall (fun order -> order = RefuseHandOver || order = Terminate 3))
 
 [<Fact>]
-let ``an exited server says no to a hand-over and nothing else to anything`` () =
+let ``an exited server stays so, and hears nothing but signals`` () =
     forAllLives (every (fun s ->
         not (isExited s.Before)
-        || (s.After = s.Before
+        || (isExited s.After
             && s.Wake.IsEmpty
-            && s.Orders = (if s.Event = HandOverRequested then [ RefuseHandOver ] else []))))
+            && (s.After = s.Before || (match s.Event with StopRequested(Signal _) -> true | _ -> false)))))
 
 [<Fact>]
 let ``readiness fails and the stopping token fires once, first of all, and after a hand-over readiness holds`` () =

@@ -44,8 +44,9 @@ let private hear stage successor event =
     // Long before anything is due.
     | (Stage.Running | Stage.IdleExpired | Stage.BeforeDrainHooks | Stage.LameDuck | Stage.ClosingListeners), Woke
     | (Stage.Draining | Stage.AfterDrainHooks), Woke -> Ignored
+    | Stage.Exited, StopRequested _ -> HandledIfKick
     | Stage.Exited,
-      (StopRequested _ | IdleSampled _ | ListenersClosed | ConnectionsSwept _ | GateEmptied | HookFinished _
+      (IdleSampled _ | ListenersClosed | ConnectionsSwept _ | GateEmptied | HookFinished _
       | SuccessorReady | SuccessorFailed _ | Woke) -> Ignored
 
 let private policy =

@@ -5,7 +5,7 @@ namespace Graceful.Engine;
 /// <summary>Runs the user's hooks when the core says so, outside the mailbox. When they are over time is the core's business.</summary>
 internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<Event> post) : IDisposable
 {
-    private static readonly AsyncLocal<bool> InsideHook = new();
+    private static readonly AsyncLocal<HookRunner?> InsideHook = new();
 
     /// <summary>It is a matter of microseconds; no hook is held up longer than this.</summary>
     private static readonly TimeSpan StartAfterLimit = TimeSpan.FromSeconds(1);
@@ -13,7 +13,7 @@ internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<E
     private readonly CancellationTokenSource?[] _running = new CancellationTokenSource?[hooks.Count];
 
     /// <summary>Whether the caller runs as part of a hook, so that waiting for the end would be waiting for itself.</summary>
-    public static bool IsInsideHook => InsideHook.Value;
+    public bool IsInsideHook => InsideHook.Value == this;
 
     /// <summary>What hooks may rely on to have happened when they run.</summary>
     public WaitHandle? StartAfter { get; set; }
@@ -43,7 +43,7 @@ internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<E
 
     private async Task RunAsync(int index, StopReason reason, CancellationToken token)
     {
-        InsideHook.Value = true;
+        InsideHook.Value = this;
         StartAfter?.WaitOne(StartAfterLimit);
         HookResult result;
         try

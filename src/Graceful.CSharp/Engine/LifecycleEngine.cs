@@ -21,6 +21,7 @@ internal sealed class LifecycleEngine : IDisposable
     private readonly CancellationTokenSource _leaving = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly ILogger _log;
+    private readonly BackgroundLog _words = new();
     private readonly EngineClock _clock;
     private readonly Policy _policy;
     private readonly HookRunner _hooks;
@@ -63,8 +64,8 @@ internal sealed class LifecycleEngine : IDisposable
     /// <summary>Completes when the way out is over.</summary>
     public Task<ShutdownReport> Exited => _exited.Task;
 
-    /// <summary>Whether the user lets a second signal force at all.</summary>
-    public bool FurtherSignalsForce => _policy.DoubleKick > TimeSpan.Zero;
+    /// <summary>Whether the caller runs as part of a hook of this engine's.</summary>
+    public bool IsInsideHook => _hooks.IsInsideHook;
 
     public bool HasStartedUp => _startedUp.Task.IsCompleted;
 
@@ -129,7 +130,7 @@ internal sealed class LifecycleEngine : IDisposable
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Log.StateHandlerFailed(_log, e, id, from.ToString(), to.ToString());
+            Say(() => Log.StateHandlerFailed(_log, e, id, from.ToString(), to.ToString()));
         }
     }
 
@@ -153,7 +154,7 @@ internal sealed class LifecycleEngine : IDisposable
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Log.EndFailed(_log, e, connection.Id);
+            Say(() => Log.EndFailed(_log, e, connection.Id));
         }
     }
 
@@ -189,7 +190,8 @@ internal sealed class LifecycleEngine : IDisposable
         _report.Observe(_clock.Elapsed, happened, next);
         if (left.Tag != entered.Tag && _log.IsEnabled(LogLevel.Debug))
         {
-            Log.Edge(_log, left.ToString(), entered.ToString(), Durations.Text(_report.Elapsed(_clock.Elapsed)));
+            var elapsed = Durations.Text(_report.Elapsed(_clock.Elapsed));
+            Say(() => Log.Edge(_log, left.ToString(), entered.ToString(), elapsed));
         }
 
         _state = next;
@@ -203,7 +205,7 @@ internal sealed class LifecycleEngine : IDisposable
             catch (Exception e)
 #pragma warning restore CA1031
             {
-                Log.EffectFailed(_log, e, effect);
+                Say(() => Log.EffectFailed(_log, e, effect));
             }
         }
     }
@@ -240,11 +242,7 @@ internal sealed class LifecycleEngine : IDisposable
                 break;
             case { IsAbortConnections: true }:
                 Step(GateEvent.Shut);
-                foreach (var (connection, _) in Table)
-                {
-                    Figures.Aborting(connection);
-                }
-
+                ForEach(Figures.Aborting);
                 ApplyToAll(ConnectionEvent.Abort);
                 break;
             case Effect.StartHook hook:
@@ -258,6 +256,10 @@ internal sealed class LifecycleEngine : IDisposable
             case Effect.Exit exit:
                 Exit(exit.code);
                 break;
+            case Effect.Terminate terminate:
+                // Handlers of the process's exit may wait for anybody, so not on the mailbox.
+                _ = Task.Run(() => Environment.Exit(terminate.code));
+                break;
             default:
                 // Idle expiry and hand-over: nobody asks for them yet, and without being asked the core orders nothing.
                 throw new NotSupportedException($"No adapter obeys {effect} yet.");
@@ -268,7 +270,7 @@ internal sealed class LifecycleEngine : IDisposable
     {
         // First of all the host, whatever the log or a callback does with its thread.
         var told = Task.WhenAll(_leaving.CancelAsync(), _stopping.CancelAsync());
-        Log.Stopping(_log, _report.Reason.ToString());
+        Say(() => Log.Stopping(_log, _report.Reason.ToString()));
         return told;
     }
 
@@ -280,25 +282,38 @@ internal sealed class LifecycleEngine : IDisposable
         }
     }
 
-    private void ApplyToAll(ConnectionEvent happened)
-    {
-        foreach (var (connection, _) in Table)
-        {
-            connection.Apply(happened);
-        }
-    }
+    private void ApplyToAll(ConnectionEvent happened) => ForEach(connection => connection.Apply(happened));
 
     private void Sweep()
     {
         var again = TimeSpan.MaxValue;
-        foreach (var (connection, _) in Table)
+        ForEach(connection =>
         {
             var wait = connection.Sweep(_policy.QuietPeriod);
             again = wait < again ? wait : again;
-        }
-
+        });
         Post(Event.NewConnectionsSwept(again == TimeSpan.MaxValue ? _policy.QuietPeriod : again));
     }
+
+    /// <summary>Walks the table; a connection that fails does not keep the others from their turn.</summary>
+    private void ForEach(Action<TrackedConnection> act)
+    {
+        foreach (var (connection, _) in Table)
+        {
+            try
+            {
+                act(connection);
+            }
+#pragma warning disable CA1031 // See above.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                Say(() => Log.EndFailed(_log, e, connection.Id));
+            }
+        }
+    }
+
+    private void Say(Action entry) => _ = _words.Write(entry);
 
     private async Task CloseListenersAsync(bool successorHasThem)
     {
@@ -317,17 +332,29 @@ internal sealed class LifecycleEngine : IDisposable
     private void Exit(int code)
     {
         var report = _report.Build(_clock.Elapsed, code);
-        if (code == 0)
-        {
-            Log.Clean(_log, report);
-        }
-        else
-        {
-            Log.Unclean(_log, report);
-        }
+        _ = ExitAsync(report);
+    }
 
+    /// <summary>The report is written before the host goes on to end the process, unless the log is stuck.</summary>
+    private async Task ExitAsync(ShutdownReport report)
+    {
+        var written = _words.Write(() =>
+        {
+            if (report.ExitCode == 0)
+            {
+                Log.Clean(_log, report);
+            }
+            else
+            {
+                Log.Unclean(_log, report);
+            }
+        });
+        await Task.WhenAny(written, Task.Delay(LastWordsLimit)).ConfigureAwait(false);
         _exited.TrySetResult(report);
     }
+
+    /// <summary>How long a log may hold up the exit.</summary>
+    private static readonly TimeSpan LastWordsLimit = TimeSpan.FromSeconds(2);
 
     /// <summary>What a timer can wait at most; the core is woken early then, finds nothing due, and asks again.</summary>
     private const double MostTimerMilliseconds = uint.MaxValue - 1d;

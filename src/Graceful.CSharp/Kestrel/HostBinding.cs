@@ -36,7 +36,7 @@ internal sealed class HostBinding(
             engine.Leaving.Register(application.StopApplication);
         });
         _ = LeaveAStuckStartAsync();
-        _ = Task.Run(Rehearsal.RunAsync, CancellationToken.None);
+        _ = RehearseAsync();
         return Task.CompletedTask;
     }
 
@@ -88,6 +88,20 @@ internal sealed class HostBinding(
 
     private static System.Reflection.Assembly KestrelAssembly =>
         typeof(Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions).Assembly;
+
+    private async Task RehearseAsync()
+    {
+        try
+        {
+            await Task.Run(Rehearsal.RunAsync).ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // What fails in a rehearsal shows on the day, where it is caught and reported.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.NotRehearsed(loggers.CreateLogger(Log.Category), e);
+        }
+    }
 
     /// <summary>Out of time while the host still starts: there is nobody who could stop it in order.</summary>
     private async Task LeaveAStuckStartAsync()

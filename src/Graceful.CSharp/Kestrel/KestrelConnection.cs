@@ -132,8 +132,8 @@ internal sealed class KestrelConnection : TrackedConnection
         }
     }
 
-    protected override void Reset() =>
-        _transport.Abort(new ConnectionAbortedException("The server leaves and its grace period is over."));
+    protected override void Reset() => Engine.End(this, static connection => ((KestrelConnection)connection)._transport.Abort(
+        new ConnectionAbortedException("The server leaves and its grace period is over.")));
 
     private void RequestClose() =>
         Engine.End(this, static connection => ((KestrelConnection)connection).Lifetime?.RequestClose());
@@ -146,11 +146,29 @@ internal sealed class KestrelConnection : TrackedConnection
             return sinceEdge;
         }
 
+        if (HasUnreadBytes(_socket))
+        {
+            // A request that nobody had time to read yet is not silence.
+            return TimeSpan.Zero;
+        }
+
         // A response that just ended may not have reached the kernel yet, which then knows of nothing for as long as the
         // request took.
         pending = tcp.Unacked > 0 || tcp.NotSent > 0;
         var quietFor = tcp.LastDataReceived < tcp.LastDataSent ? tcp.LastDataReceived : tcp.LastDataSent;
         return sinceEdge < quietFor ? sinceEdge : quietFor;
+    }
+
+    private static bool HasUnreadBytes(Socket socket)
+    {
+        try
+        {
+            return socket.Available > 0;
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            return false;
+        }
     }
 
     // Runs on the request's own thread, last of all that is registered for the start of the response.
@@ -182,7 +200,12 @@ internal sealed class KestrelConnection : TrackedConnection
         HeldRequestFacts stream;
         lock (connection._streams)
         {
-            var index = connection._streams.FindIndex(s => ReferenceEquals(s.Context, context));
+            var index = 0;
+            while (!ReferenceEquals(connection._streams[index].Context, context))
+            {
+                index++;
+            }
+
             stream = connection._streams[index];
             connection._streams.RemoveAt(index);
         }

@@ -20,7 +20,7 @@ internal static class Rehearsal
     {
         using var engine = new LifecycleEngine(new GracefulOptions { QuietPeriod = TimeSpan.Zero }, NullLogger.Instance);
         await using var listener = new TrackedListener(
-            new Stage(), socket: null, engine, new GracefulOptions(), NullLoggerFactory.Instance);
+            new Playhouse(), socket: null, borrowed: false, engine, new GracefulOptions(), NullLoggerFactory.Instance);
         engine.Add(listener);
         engine.StartedUp();
         await using (var connection = (await listener.AcceptAsync().ConfigureAwait(false))!)
@@ -73,7 +73,7 @@ internal static class Rehearsal
     }
 
     /// <summary>A listener with one connection in it.</summary>
-    private sealed class Stage : IConnectionListener
+    private sealed class Playhouse : IConnectionListener
     {
         private readonly TaskCompletionSource<ConnectionContext?> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private bool _played;

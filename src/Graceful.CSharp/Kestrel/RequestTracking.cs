@@ -26,7 +26,7 @@ internal sealed class RequestTracking(LifecycleEngine engine) : IStartupFilter
         }
         else if (!LoneRequest.TryBegin(engine, context))
         {
-            context.Abort();
+            context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
             return Task.CompletedTask;
         }
 

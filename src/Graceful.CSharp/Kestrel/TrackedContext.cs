@@ -4,6 +4,7 @@ using Graceful.Core;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Graceful.Kestrel;
 
@@ -100,7 +101,11 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
     // Kestrel's HTTP layer registers its tick here; we keep it, so that HTTP/2 need not wait for the next second.
     void IConnectionHeartbeatFeature.OnHeartbeat(Action<object> action, object state)
     {
-        _connection.Tick ??= () => action(state);
+        if (state.GetType().Assembly == typeof(KestrelServerOptions).Assembly)
+        {
+            _connection.Tick ??= () => action(state);
+        }
+
         _heartbeat!.OnHeartbeat(action, state);
     }
 }

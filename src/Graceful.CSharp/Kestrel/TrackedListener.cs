@@ -15,6 +15,7 @@ namespace Graceful.Kestrel;
 internal sealed class TrackedListener(
     IConnectionListener listener,
     Socket? socket,
+    bool borrowed,
     LifecycleEngine engine,
     GracefulOptions options,
     ILoggerFactory loggers) : IConnectionListener, IIntake
@@ -26,7 +27,6 @@ internal sealed class TrackedListener(
     private readonly CancellationTokenSource _lastCall = new();
     private readonly CancellationTokenSource _cutOff = new();
     private readonly TaskCompletionSource _loopEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private IntakeStop? _stop;
     private bool _leaveTheQueue;
     private int _inLastCall;
     private int _unbound;
@@ -65,20 +65,22 @@ internal sealed class TrackedListener(
     public async Task<IntakeOutcome> StopAsync(bool successorHasIt)
     {
         // A descriptor that was given to us belongs to somebody who goes on with it.
-        _leaveTheQueue = successorHasIt || EndPoint is FileHandleEndPoint || socket is null;
+        _leaveTheQueue = successorHasIt || borrowed || socket is null;
         var method = _leaveTheQueue ? "accepting stopped" : "last call";
+        string? remark = null;
         try
         {
             if (!_leaveTheQueue && EndPoint is IPEndPoint)
             {
-                _stop = IntakeStop.Begin(socket!, options.Intake);
-                method = _stop.Method switch
+                var stop = IntakeStop.Begin(socket!, options.Intake);
+                remark = stop.Why;
+                method = stop.Method switch
                 {
                     IntakeMethod.SynFilter => "SYN filter",
                     IntakeMethod.Unplug => "unplugged",
                     _ => method,
                 };
-                if (_stop.Method != IntakeMethod.LastCall && options.SettleTime > TimeSpan.Zero)
+                if (stop.Method != IntakeMethod.LastCall && options.SettleTime > TimeSpan.Zero)
                 {
                     await Task.Delay(options.SettleTime, options.TimeProvider).ConfigureAwait(false);
                 }
@@ -86,7 +88,7 @@ internal sealed class TrackedListener(
             else if (!_leaveTheQueue && EndPoint is UnixDomainSocketEndPoint && Address is [not '@', ..])
             {
                 // Whoever comes now finds no file, which says the same as a refusal. (An abstract socket, with an '@', has none.)
-                File.Delete(Address);
+                remark = TryDelete(Address);
             }
 
             if (socket is null)
@@ -107,14 +109,14 @@ internal sealed class TrackedListener(
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Log.IntakeFailed(_log, e, Address);
+            Log.IntakeNotInOrder(_log, e, Address);
         }
         finally
         {
             await UnbindAsync().ConfigureAwait(false);
         }
 
-        return new IntakeOutcome(Address, method, _inLastCall, _stop?.Why);
+        return new IntakeOutcome(Address, method, _inLastCall, remark);
     }
 
     public ValueTask UnbindAsync(CancellationToken cancellationToken = default) =>
@@ -126,6 +128,19 @@ internal sealed class TrackedListener(
         await listener.DisposeAsync().ConfigureAwait(false);
         _lastCall.Dispose();
         _cutOff.Dispose();
+    }
+
+    private static string? TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return $"its file stayed: {e.Message}";
+        }
     }
 
     private string Address => EndPoint.ToString() ?? "?";

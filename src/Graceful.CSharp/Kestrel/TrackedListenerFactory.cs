@@ -21,7 +21,7 @@ internal sealed class TrackedListenerFactory(
         var binding = transport.BindAsync(endpoint, cancellationToken);
         var socket = BoundSockets.Take();
         var listener = new TrackedListener(
-            await binding.ConfigureAwait(false), socket, engine, options, loggers);
+            await binding.ConfigureAwait(false), socket, endpoint is FileHandleEndPoint, engine, options, loggers);
         engine.Add(listener);
         return listener;
     }

@@ -10,9 +10,7 @@ namespace Graceful.Posix;
 /// </summary>
 internal sealed class SignalSource : IDisposable
 {
-    private static readonly int ForcedBySignal = LifecycleModule.exitCode([Trouble.NewForced(ForceCause.SecondSignal)]);
-
-    private readonly Lock _gate = new();
+    private readonly Lock _state = new();
     private readonly PosixSignalRegistration[] _registrations;
     private LifecycleEngine? _engine;
     private int _pending;
@@ -28,7 +26,7 @@ internal sealed class SignalSource : IDisposable
     /// <summary>From now on signals go to this engine; one that came before goes there now.</summary>
     public void Attach(LifecycleEngine engine)
     {
-        lock (_gate)
+        lock (_state)
         {
             _engine = engine;
             if (_pending != 0)
@@ -40,7 +38,7 @@ internal sealed class SignalSource : IDisposable
 
     public void Dispose()
     {
-        lock (_gate)
+        lock (_state)
         {
             if (_signalled)
             {
@@ -63,15 +61,10 @@ internal sealed class SignalSource : IDisposable
             PosixSignal.SIGQUIT => 3,
             _ => 15,
         };
-        lock (_gate)
+        lock (_state)
         {
             _signalled = true;
-            if (_engine is { Exited: { IsCompletedSuccessfully: true, Result.ExitCode: var code }, FurtherSignalsForce: true })
-            {
-                // The way out is over and something of the host's is not: whoever signals now cuts that off.
-                Environment.Exit(Math.Max(code, ForcedBySignal));
-            }
-            else if (_engine is not null)
+            if (_engine is not null)
             {
                 context.Cancel = true;
                 _engine.Stop(Trigger.NewSignal(number));

@@ -43,4 +43,10 @@ internal static partial class Log
 
     [LoggerMessage(9, LogLevel.Error, "A callback failed when connection {ConnectionId} was closed or aborted")]
     public static partial void EndFailed(ILogger log, Exception e, string connectionId);
+
+    [LoggerMessage(11, LogLevel.Warning, "{Address} could not be closed in order, so it was closed anyhow")]
+    public static partial void IntakeNotInOrder(ILogger log, Exception e, string address);
+
+    [LoggerMessage(12, LogLevel.Debug, "The way out could not be rehearsed")]
+    public static partial void NotRehearsed(ILogger log, Exception e);
 }

@@ -109,6 +109,7 @@ type Server(w: World, plan: Plan) =
         | Exit code ->
             if exitCode >= 0 then w.Break "Exit was ordered twice"
             exitCode <- code
+        | Terminate _ -> if exitCode < 0 then w.Break "Terminate before Exit"
 
     /// The next connection of a walk.
     let walkOn () =

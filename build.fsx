@@ -158,9 +158,12 @@ let throughput (rounds: int) =
     let servers = [ serve 5071 [ "--plain" ]; serve 5072 [] ]
     let rate port =
         let text = output "wrk" [ "-t1"; "-c64"; "-d5"; $"http://127.0.0.1:{port}/" ]
-        text.Split '\n' |> Array.pick (fun line -> if line.StartsWith "Requests/sec:" then Some(float (line.Substring(13).Trim())) else None)
+        text.Split '\n' |> Array.tryPick (fun line -> if line.StartsWith "Requests/sec:" then Some(float (line.Substring(13).Trim())) else None)
+        |> Option.defaultWith (fun () -> fail $"wrk measured nothing: {text}")
     try
+        // The warm-up says at once if one of them did not come up, or if somebody else has its port.
         Threading.Thread.Sleep 2000
+        if servers |> List.exists _.HasExited then fail "a server did not start; are the ports 5071 and 5072 free?"
         for port in [ 5071; 5072 ] do rate port |> ignore
         let pairs =
             [ for round in 1 .. rounds do

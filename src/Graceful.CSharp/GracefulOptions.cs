@@ -5,15 +5,15 @@ using Microsoft.FSharp.Core;
 
 namespace Graceful;
 
-/// <summary>How a server leaves. Every default is valid; what is not is refused when the host starts.</summary>
+/// <summary>How a server leaves. Every default is valid; what is not is refused when the host is built.</summary>
 public sealed class GracefulOptions
 {
     private readonly List<HookRegistration> _hooks = [];
 
     /// <summary>
     /// How long the server goes on accepting after its readiness failed, so that load balancers find out; meanwhile every
-    /// response asks its client to come back on a new connection. Between zero and one hour; the default is zero, which
-    /// means that the listeners are closed at once.
+    /// response asks its client to come back on a new connection. Between zero and one hour, and less than
+    /// <see cref="GracePeriod"/>, of which it is a part; the default is zero, which means that the listeners are closed at once.
     /// </summary>
     public TimeSpan LameDuck { get; set; } = TimeSpan.Zero;
 
@@ -32,20 +32,24 @@ public sealed class GracefulOptions
     public TimeSpan GracePeriod { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// A signal that comes within this time after another one aborts what is left at once. Between zero and one minute;
-    /// the default is 5 s; zero ignores further signals.
+    /// A signal that comes within this time after another one aborts what is left at once. During the hooks of
+    /// <see cref="OnDrained(string, TimeSpan, Func{StopReason, CancellationToken, Task})"/> it cuts the one that runs; when
+    /// the way out is over and the host still stops, it ends the process. Between zero and one minute; the default is
+    /// 5 s; zero ignores further signals.
     /// </summary>
     public TimeSpan DoubleKickWindow { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
     /// How long handshakes that are half done get to finish after new ones were kept out, before a listener is closed;
-    /// at least a round trip to the clients. Between zero and ten seconds; the default is 100 ms; zero closes at once.
+    /// at least a round trip to the clients. Between zero and ten seconds; the default is 100 ms; zero closes at once. It
+    /// has no effect where newcomers can't be kept out: the last call, Unix sockets, sockets that somebody else opened.
     /// </summary>
     public TimeSpan SettleTime { get; set; } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>
     /// What keeps new connections out of a listener that closes. The default is <see langword="null"/>: the best that
-    /// works here, which the report names.
+    /// works here, which the report names. One that is chosen and refused by the system falls back to
+    /// <see cref="IntakeMethod.LastCall"/>, and the report says why.
     /// </summary>
     public IntakeMethod? Intake { get; set; }
 

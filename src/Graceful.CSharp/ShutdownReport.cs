@@ -10,7 +10,10 @@ public sealed record ShutdownReport
     /// <summary>Why the server left.</summary>
     public required StopReason Reason { get; init; }
 
-    /// <summary>The process's exit code: 0 clean, 1 a hook failed, 2 time ran out and work was cut off, 3 forced by a second signal.</summary>
+    /// <summary>
+    /// 0 clean, 1 a hook failed, 2 time ran out and work was cut off, 3 forced by a second signal. It is also put into
+    /// <see cref="Environment.ExitCode"/>, which a <c>Main</c> that returns a number overrides.
+    /// </summary>
     public required int ExitCode { get; init; }
 
     /// <summary>From the trigger to the end.</summary>

@@ -10,7 +10,7 @@ internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful
 
     public bool IsStopping => engine.IsAskedToStop;
 
-    public Task<ShutdownReport> Completion => engine.Exited;
+    public Task<ShutdownReport> Completion => engine.Reported;
 
     public bool Close() => engine.Stop(Trigger.Requested);
 
@@ -19,7 +19,7 @@ internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful
         var first = Close();
         if (!engine.IsInsideHook)
         {
-            await engine.Exited.WaitAsync(cancellationToken).ConfigureAwait(false);
+            await engine.Reported.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
 
         return first;

@@ -13,7 +13,7 @@ public interface IGraceful
     bool IsStopping { get; }
 
     /// <summary>
-    /// Completes with the report when the way out is over, just before the host goes on to stop. Never faults; it is
+    /// Completes when the way out is over and its report is in the log, while the host goes on to stop. Never faults; it is
     /// cancelled when the host is disposed without having been stopped.
     /// </summary>
     Task<ShutdownReport> Completion { get; }

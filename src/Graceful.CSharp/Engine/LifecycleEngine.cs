@@ -18,6 +18,7 @@ internal sealed class LifecycleEngine : IDisposable
     private readonly List<IIntake> _intakes = [];
     private readonly TaskCompletionSource _startedUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ShutdownReport> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<ShutdownReport> _reported = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _leaving = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly ILogger _log;
@@ -63,6 +64,9 @@ internal sealed class LifecycleEngine : IDisposable
 
     /// <summary>Completes when the way out is over.</summary>
     public Task<ShutdownReport> Exited => _exited.Task;
+
+    /// <summary>Completes when the report is in the log as well, or the log is stuck.</summary>
+    public Task<ShutdownReport> Reported => _reported.Task;
 
     /// <summary>Whether the caller runs as part of a hook of this engine's.</summary>
     public bool IsInsideHook => _hooks.IsInsideHook;
@@ -165,6 +169,7 @@ internal sealed class LifecycleEngine : IDisposable
         _timer.Dispose();
         _hooks.Dispose();
         _exited.TrySetCanceled();
+        _reported.TrySetCanceled();
     }
 
     private async Task RunAsync()
@@ -335,7 +340,7 @@ internal sealed class LifecycleEngine : IDisposable
         _ = ExitAsync(report);
     }
 
-    /// <summary>The report is written before the host goes on to end the process, unless the log is stuck.</summary>
+    /// <summary>The host goes on while the report is written; it waits for that at the end of its own stop.</summary>
     private async Task ExitAsync(ShutdownReport report)
     {
         var written = _words.Write(() =>
@@ -349,8 +354,9 @@ internal sealed class LifecycleEngine : IDisposable
                 Log.Unclean(_log, report);
             }
         });
-        await Task.WhenAny(written, Task.Delay(LastWordsLimit)).ConfigureAwait(false);
         _exited.TrySetResult(report);
+        await Task.WhenAny(written, Task.Delay(LastWordsLimit)).ConfigureAwait(false);
+        _reported.TrySetResult(report);
     }
 
     /// <summary>How long a log may hold up the exit.</summary>

@@ -84,7 +84,7 @@ internal sealed class HostBinding(
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task StoppedAsync(CancellationToken cancellationToken) => engine.Reported;
 
     private static System.Reflection.Assembly KestrelAssembly =>
         typeof(Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions).Assembly;
@@ -106,7 +106,7 @@ internal sealed class HostBinding(
     /// <summary>Out of time while the host still starts: there is nobody who could stop it in order.</summary>
     private async Task LeaveAStuckStartAsync()
     {
-        var report = await engine.Exited.ConfigureAwait(false);
+        var report = await engine.Reported.ConfigureAwait(false);
         if (!engine.HasStartedUp)
         {
             // Loggers write behind; disposed, they write the report before the process ends.

@@ -73,7 +73,12 @@ let built =
     lazy
         (restored.Force()
          printfn "Building..."
-         run "dotnet" [ "build"; "Graceful.slnx"; "-c"; configuration; "-v"; "quiet"; "-nologo"; "-clp:NoSummary;ErrorsOnly" ] [])
+         let log = "artifacts/build.log"
+         Directory.CreateDirectory "artifacts" |> ignore
+         // Restore and build say much that nobody needs; when something is wrong, all of it is shown.
+         if exitCodeOf "sh" [ "-c"; $"dotnet build Graceful.slnx -c {configuration} -v quiet -nologo > {log} 2>&1" ] [] <> 0 then
+             printfn $"{File.ReadAllText log}"
+             fail "the build failed.")
 
 let program project = Path.GetFullPath $"artifacts/bin/{project}/{configuration.ToLowerInvariant()}/{project}.dll"
 

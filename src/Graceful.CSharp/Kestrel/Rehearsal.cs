@@ -19,8 +19,12 @@ internal static class Rehearsal
     public static async Task RunAsync()
     {
         using var engine = new LifecycleEngine(new GracefulOptions { QuietPeriod = TimeSpan.Zero }, NullLogger.Instance);
+        // Neither bound nor connected, and no TCP: what is asked of this socket has no effect.
+        using var socket = OperatingSystem.IsLinux()
+            ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
+            : null;
         await using var listener = new TrackedListener(
-            new Playhouse(), socket: null, borrowed: false, engine, new GracefulOptions(), NullLoggerFactory.Instance);
+            new Playhouse(), socket, borrowed: false, engine, new GracefulOptions(), NullLoggerFactory.Instance);
         engine.Add(listener);
         engine.StartedUp();
         await using (var connection = (await listener.AcceptAsync().ConfigureAwait(false))!)
@@ -38,17 +42,14 @@ internal static class Rehearsal
         var report = await engine.Exited.ConfigureAwait(false);
         _ = report.ToString();
 
-        if (OperatingSystem.IsLinux())
+        if (socket is not null)
         {
-            AskTheKernel();
+            AskTheKernel(socket);
         }
     }
 
-    /// <summary>Neither bound nor connected, and no TCP: what is asked of this socket has no effect.</summary>
-    private static void AskTheKernel()
+    private static void AskTheKernel(Socket socket)
     {
-        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        _ = IntakeStop.Begin(socket, wanted: null);
         _ = TcpInfo.TryRead(socket, out _);
         try
         {
@@ -76,20 +77,17 @@ internal static class Rehearsal
     private sealed class Playhouse : IConnectionListener
     {
         private readonly TaskCompletionSource<ConnectionContext?> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private bool _played;
+        private int _calls;
 
         public EndPoint EndPoint { get; } = new IPEndPoint(IPAddress.None, 0);
 
-        public ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
+        /// <summary>One connection, then nobody until the last call, and nobody in that.</summary>
+        public ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default) => ++_calls switch
         {
-            if (_played)
-            {
-                return new(_end.Task);
-            }
-
-            _played = true;
-            return new(new DefaultConnectionContext("rehearsal"));
-        }
+            1 => new(new DefaultConnectionContext("rehearsal")),
+            2 => new(_end.Task.WaitAsync(cancellationToken)),
+            _ => default,
+        };
 
         public ValueTask UnbindAsync(CancellationToken cancellationToken = default)
         {

@@ -8,8 +8,6 @@ internal sealed class GateCell
 {
     private ulong _word;
 
-    public long Inside => GateModule.inside(Unsafe.BitCast<ulong, Gate>(Volatile.Read(ref _word)));
-
     /// <summary>Applies an event; returns the answer, one of <see cref="GateEffect.Tags"/>.</summary>
     public int Step(GateEvent happened)
     {

@@ -11,6 +11,9 @@ namespace Graceful.Engine;
 /// </summary>
 internal sealed class LifecycleEngine : IDisposable
 {
+    /// <summary>How long a log may hold up the exit.</summary>
+    public static readonly TimeSpan LastWordsLimit = TimeSpan.FromSeconds(2);
+
     [ThreadStatic]
     private static bool _insideMailbox;
 
@@ -330,8 +333,14 @@ internal sealed class LifecycleEngine : IDisposable
             intakes = [.. _intakes];
         }
 
-        _report.Intakes = await Task.WhenAll(intakes.Select(intake => intake.StopAsync(successorHasThem))).ConfigureAwait(false);
-        Post(Event.ListenersClosed);
+        try
+        {
+            _report.Intakes = await Task.WhenAll(intakes.Select(intake => intake.StopAsync(successorHasThem))).ConfigureAwait(false);
+        }
+        finally
+        {
+            Post(Event.ListenersClosed);
+        }
     }
 
     private void Exit(int code)
@@ -358,9 +367,6 @@ internal sealed class LifecycleEngine : IDisposable
         await Task.WhenAny(written, Task.Delay(LastWordsLimit)).ConfigureAwait(false);
         _reported.TrySetResult(report);
     }
-
-    /// <summary>How long a log may hold up the exit.</summary>
-    private static readonly TimeSpan LastWordsLimit = TimeSpan.FromSeconds(2);
 
     /// <summary>What a timer can wait at most; the core is woken early then, finds nothing due, and asks again.</summary>
     private const double MostTimerMilliseconds = uint.MaxValue - 1d;

@@ -22,8 +22,6 @@ internal sealed class HostBinding(
     IServiceProvider services,
     ILoggerFactory loggers) : IHostedLifecycleService
 {
-    private static readonly TimeSpan LastWordsLimit = TimeSpan.FromSeconds(2);
-
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         signals.Attach(engine);
@@ -117,7 +115,7 @@ internal sealed class HostBinding(
                     provider.Dispose();
                 }
             });
-            await Task.WhenAny(written, Task.Delay(LastWordsLimit)).ConfigureAwait(false);
+            await Task.WhenAny(written, Task.Delay(LifecycleEngine.LastWordsLimit)).ConfigureAwait(false);
             Environment.Exit(report.ExitCode);
         }
     }

@@ -56,8 +56,8 @@ internal sealed class TrackedListener(
         catch (Exception e)
         {
             // Kestrel's loop ends with this, and says so.
-            Log.IntakeFailed(_log, e, Address);
             _loopEnded.TrySetResult();
+            Log.IntakeFailed(_log, e, Address);
             throw;
         }
     }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Graceful;
 using Graceful.Engine;
 using Graceful.Kestrel;
@@ -67,7 +68,7 @@ public static class GracefulExtensions
         services.AddHostedService<HostBinding>();
 
         // Made here and now, and through a factory all the same: so the container disposes it.
-        var signals = new SignalSource();
+        var signals = new SignalSource(PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGQUIT);
         services.AddSingleton(_ => signals);
         // A service manager's lifetime keeps its place: it has more to do than to wait for signals.
         var lifetime = services.LastOrDefault(service => service.ServiceType == typeof(IHostLifetime));

@@ -1,100 +1,177 @@
 using System.Net;
 using System.Net.Sockets;
-using Graceful.Core;
 using Graceful.Engine;
-using Graceful.Sockets;
+using Graceful.Posix;
+using Graceful.Reporting;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 
 namespace Graceful.Kestrel;
 
 /// <summary>
-/// Goes the whole way out once while the server starts: an engine, a listener and a connection of its own, and no network.
+/// Goes the whole way out once while the server starts: a Kestrel of its own with one connection over a nameless socket.
 /// The runtime compiles what runs for the first time, and on the real way out that would be tens of milliseconds in which
 /// clients and orchestrators wait.
 /// </summary>
 internal static class Rehearsal
 {
+    private const int SigTerm = 15;
+
     public static async Task RunAsync()
     {
-        using var engine = new LifecycleEngine(new GracefulOptions { QuietPeriod = TimeSpan.Zero }, NullLogger.Instance);
-        // Neither bound nor connected, and no TCP: what is asked of this socket has no effect.
-        using var socket = OperatingSystem.IsLinux()
-            ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
-            : null;
-        await using var listener = new TrackedListener(
-            new Playhouse(), socket, borrowed: false, engine, new GracefulOptions(), NullLoggerFactory.Instance);
-        engine.Add(listener);
-        engine.StartedUp();
-        await using (var connection = (await listener.AcceptAsync().ConfigureAwait(false))!)
+        var options = new GracefulOptions
         {
-            var asked = new Asked();
-            connection.Features.Set<IConnectionLifetimeNotificationFeature>(asked);
-            _ = connection.Features;
-            var end = listener.AcceptAsync();
-            engine.Stop(Trigger.NewSignal(15));
-            engine.Stop(Trigger.HostStopped);
-            await end.ConfigureAwait(false);
-            await asked.ToClose.ConfigureAwait(false);
-        }
+            QuietPeriod = TimeSpan.Zero,
+            SettleTime = TimeSpan.FromMilliseconds(1),
+            GracePeriod = TimeSpan.FromDays(1),
+        };
+        using var discard = new Discard();
+        using var loggers = new LoggerFactory([discard]);
+        var services = new ServiceCollection().AddSingleton<ILoggerFactory>(loggers).AddLogging().BuildServiceProvider();
+        await using var disposingServices = services.ConfigureAwait(false);
+        using var signals = new SignalSource();
+        using var engine = new LifecycleEngine(options, loggers.CreateLogger(Log.Category));
+        using var playhouse = new Playhouse();
+        var transport = new TrackedListenerFactory(playhouse, engine, options, loggers);
+        var settings = new KestrelServerOptions { ApplicationServices = services };
+        settings.Listen(playhouse.EndPoint);
+        using var server = new KestrelServer(Options.Create(settings), transport, loggers);
+        var host = new HostBinding(engine, signals, new NoLifetime(), [transport], services, loggers);
 
-        var report = await engine.Exited.ConfigureAwait(false);
-        _ = report.ToString();
-
-        if (socket is not null)
-        {
-            AskTheKernel(socket);
-        }
+        await server.StartAsync(new NoApplication(), CancellationToken.None).ConfigureAwait(false);
+        await playhouse.Full.ConfigureAwait(false);
+        signals.Attach(engine);
+        signals.TryTake(SigTerm);
+        await host.StoppingAsync(CancellationToken.None).ConfigureAwait(false);
+        await server.StopAsync(CancellationToken.None).ConfigureAwait(false);
+        await host.StopAsync(CancellationToken.None).ConfigureAwait(false);
+        await host.StoppedAsync(CancellationToken.None).ConfigureAwait(false);
+        _ = (await engine.Reported.ConfigureAwait(false)).ToString();
     }
 
-    private static void AskTheKernel(Socket socket)
+    /// <summary>A transport that listens nowhere and has one connection.</summary>
+    private sealed class Playhouse : IConnectionListenerFactory, IConnectionListener, IConnectionSocketFeature, IDisposable
     {
-        _ = TcpInfo.TryRead(socket, out _);
-        try
-        {
-            IntakeStop.AttachFilter(socket);
-        }
-        catch (SocketException)
-        {
-            // Not privileged: then it will not be used either.
-        }
-    }
-
-    /// <summary>Plays Kestrel's part in the end of a connection.</summary>
-    private sealed class Asked : IConnectionLifetimeNotificationFeature
-    {
-        private readonly TaskCompletionSource _toClose = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public Task ToClose => _toClose.Task;
-
-        public CancellationToken ConnectionClosedRequested { get; set; }
-
-        public void RequestClose() => _toClose.TrySetResult();
-    }
-
-    /// <summary>A listener with one connection in it.</summary>
-    private sealed class Playhouse : IConnectionListener
-    {
-        private readonly TaskCompletionSource<ConnectionContext?> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _full = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly SocketTransportOptions _options = new();
+        private readonly SocketConnectionContextFactory _connections;
+        private readonly Socket _listening = LocalSocket();
+        private readonly Socket _client = LocalSocket();
         private int _calls;
 
-        public EndPoint EndPoint { get; } = new IPEndPoint(IPAddress.None, 0);
-
-        /// <summary>One connection, then nobody until the last call, and nobody in that.</summary>
-        public ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default) => ++_calls switch
+        public Playhouse()
         {
-            1 => new(new DefaultConnectionContext("rehearsal")),
-            2 => new(_end.Task.WaitAsync(cancellationToken)),
-            _ => default,
-        };
-
-        public ValueTask UnbindAsync(CancellationToken cancellationToken = default)
-        {
-            _end.TrySetResult(null);
-            return default;
+            // Has no address, and as a local socket can't be given one by the way: what is asked of it has no effect.
+            _options.CreateBoundListenSocket = _ => _listening;
+            BoundSockets.Watch(_options);
+            _connections = new SocketConnectionContextFactory(new SocketConnectionFactoryOptions(), NullLogger.Instance);
         }
 
+        /// <summary>What the kernel is asked of a TCP connection, it is asked of this one, which goes nowhere.</summary>
+        public Socket Socket { get; } = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+
+        public EndPoint EndPoint { get; } = new IPEndPoint(IPAddress.Loopback, 1);
+
+        /// <summary>Completes when the connection was let in and the next one is waited for.</summary>
+        public Task Full => _full.Task;
+
+        public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
+        {
+            _ = _options.CreateBoundListenSocket(endpoint);
+            return new(this);
+        }
+
+        /// <summary>One connection, then nobody until the last call, and nobody in that.</summary>
+        public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
+        {
+            switch (++_calls)
+            {
+                case 1:
+                    return Connect();
+                case 2:
+                    _full.TrySetResult();
+                    await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken).ConfigureAwait(false);
+                    return null;
+                default:
+                    return null;
+            }
+        }
+
+        public ValueTask UnbindAsync(CancellationToken cancellationToken = default) => default;
+
         public ValueTask DisposeAsync() => default;
+
+        public void Dispose()
+        {
+            Socket.Dispose();
+            _client.Dispose();
+            _listening.Dispose();
+            _connections.Dispose();
+        }
+
+        private static Socket LocalSocket() => new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+
+        private ConnectionContext Connect()
+        {
+            using var door = LocalSocket();
+            door.Bind(new UnixDomainSocketEndPoint($"\0graceful-{Guid.NewGuid()}"));
+            door.Listen(1);
+            _client.Connect(door.LocalEndPoint!);
+            var connection = _connections.Create(door.Accept());
+            connection.Features.Set<IConnectionSocketFeature>(this);
+            return connection;
+        }
+    }
+
+    private sealed class NoApplication : IHttpApplication<IFeatureCollection>
+    {
+        public IFeatureCollection CreateContext(IFeatureCollection contextFeatures) => contextFeatures;
+
+        public Task ProcessRequestAsync(IFeatureCollection context) => Task.CompletedTask;
+
+        public void DisposeContext(IFeatureCollection context, Exception? exception)
+        {
+        }
+    }
+
+    /// <summary>A log that wants every entry and keeps none.</summary>
+    private sealed class Discard : ILoggerProvider, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
+
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            _ = formatter(state, exception);
+
+        public void Dispose()
+        {
+        }
+    }
+
+    private sealed class NoLifetime : IHostApplicationLifetime
+    {
+        public CancellationToken ApplicationStarted => CancellationToken.None;
+
+        public CancellationToken ApplicationStopping => CancellationToken.None;
+
+        public CancellationToken ApplicationStopped => CancellationToken.None;
+
+        public void StopApplication()
+        {
+        }
     }
 }

@@ -16,12 +16,14 @@ internal sealed class SignalSource : IDisposable
     private int _pending;
     private bool _signalled;
 
-    public SignalSource() => _registrations =
-    [
-        PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle),
-        PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle),
-        PosixSignalRegistration.Create(PosixSignal.SIGQUIT, Handle),
-    ];
+    public SignalSource(params ReadOnlySpan<PosixSignal> owned)
+    {
+        _registrations = new PosixSignalRegistration[owned.Length];
+        for (var index = 0; index < owned.Length; index++)
+        {
+            _registrations[index] = PosixSignalRegistration.Create(owned[index], Handle);
+        }
+    }
 
     /// <summary>From now on signals go to this engine; one that came before goes there now.</summary>
     public void Attach(LifecycleEngine engine)
@@ -33,6 +35,30 @@ internal sealed class SignalSource : IDisposable
             {
                 engine.Stop(Trigger.NewSignal(_pending));
             }
+        }
+    }
+
+    /// <summary>Passes a signal on.</summary>
+    /// <returns>Whether it was heard. If not, it does what it does where nobody listens: it kills.</returns>
+    public bool TryTake(int number)
+    {
+        lock (_state)
+        {
+            _signalled = true;
+            if (_engine is not null)
+            {
+                _engine.Stop(Trigger.NewSignal(number));
+                return true;
+            }
+
+            if (_pending != 0)
+            {
+                // A second signal while there is no engine yet: nothing was begun that could end in order.
+                return false;
+            }
+
+            _pending = number;
+            return true;
         }
     }
 
@@ -53,29 +79,10 @@ internal sealed class SignalSource : IDisposable
         }
     }
 
-    private void Handle(PosixSignalContext context)
+    private void Handle(PosixSignalContext context) => context.Cancel = TryTake(context.Signal switch
     {
-        var number = context.Signal switch
-        {
-            PosixSignal.SIGINT => 2,
-            PosixSignal.SIGQUIT => 3,
-            _ => 15,
-        };
-        lock (_state)
-        {
-            _signalled = true;
-            if (_engine is not null)
-            {
-                context.Cancel = true;
-                _engine.Stop(Trigger.NewSignal(number));
-            }
-            else if (_pending == 0)
-            {
-                context.Cancel = true;
-                _pending = number;
-            }
-
-            // A second signal while there is no engine yet: nothing was begun that could end in order, so it kills.
-        }
-    }
+        PosixSignal.SIGINT => 2,
+        PosixSignal.SIGQUIT => 3,
+        _ => 15,
+    });
 }

@@ -190,11 +190,17 @@ let bench (options: string list) =
     printfn $"GET / under wrk -t1 -c64, {rounds} pairs of 5 s:"
     if not (throughput rounds && steps) then exit 1
 
+/// Options go to the walk; `--help` of it says which.
+let prove (options: string list) =
+    built.Force()
+    exit (exitCodeOf "dotnet" (program "Graceful.Proof" :: options) [])
+
 let targets: (string * string * (string list -> unit)) list =
     [ "demo", "the main job, seen: the same server plain and graceful, loaded, stopped by SIGTERM, and what its clients saw", ignore >> demo
       "test", "build and run all tests; words choose test projects by name", test
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
       "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
+      "prove", "walk every state that the whole system can reach, and check every rule in each", prove
       "build", "build everything", fun _ -> built.Force()
       "clean", "delete everything that was built", fun _ -> if Directory.Exists "artifacts" then Directory.Delete("artifacts", true) ]
 

@@ -769,8 +769,8 @@ module Lifecycle =
         | Running(Absent, idle), HandOverRequested ->
             Running(Starting(now + policy.SuccessorLimit), idle), [ StartSuccessor ]
         | IdleExpired, HandOverRequested ->
-            let idle = policy.IdleLimit |> ValueOption.map (fun limit -> now + limit)
-            Running(Starting(now + policy.SuccessorLimit), idle), [ ResumeAccepting; StartSuccessor ]
+            // The second look is still out: until it is answered no other may begin, or one answer passes for the other.
+            Running(Starting(now + policy.SuccessorLimit), ValueNone), [ ResumeAccepting; StartSuccessor ]
         | (Running(Starting _, _) | Draining _ | Hooks _ | Exited _), HandOverRequested -> state, [ RefuseHandOver ]
         | Running(Starting _, _), SuccessorReady -> beginShutdown policy now HandedOver
         | Running(Starting _, idle), SuccessorFailed _ -> Running(Absent, idle), []

@@ -186,10 +186,23 @@ let ``whoever asks while accepting is paused gets it back first`` () =
     |> ignore
     tell policy
         (paused
-         @ [ 1002, HandOverRequested, [ ResumeAccepting; StartSuccessor; WakeAt(at 2002) ]
-             1003, IdleSampled(0, ms 1003), [ WakeAt(at 2002) ]
-             2002, Woke, [ SampleIdle; WakeAt(at 11_002) ]
-             2003, IdleSampled(0, ms 5000), [ WakeAt(at 3003) ] ])
+         @ [ 1002, HandOverRequested, [ ResumeAccepting; StartSuccessor; WakeAt(at 11_002) ]
+             1003, IdleSampled(0, ms 1003), [ WakeAt(at 2003) ]
+             2003, Woke, [ SampleIdle; WakeAt(at 11_002) ]
+             2004, IdleSampled(0, ms 5000), [ WakeAt(at 3004) ] ])
+    |> ignore
+
+[<Fact>]
+let ``a second look that a hand-over interrupted does not pass for the answer to a later one`` () =
+    tell { plain with IdleLimit = ValueSome(ms 1000) }
+        [ 1000, Woke, [ SampleIdle ]
+          1001, IdleSampled(0, ms 1000), [ PauseAccepting; SampleIdle ]
+          1002, HandOverRequested, [ ResumeAccepting; StartSuccessor; WakeAt(at 11_002) ]
+          1003, SuccessorFailed "no port", []
+          // No other look begins while the one of 1001 is out; its answer is of a time when nobody was let in.
+          9000, Woke, []
+          9001, IdleSampled(0, ms 1002), [ PauseAccepting; SampleIdle ]
+          9002, IdleSampled(1, ms 0), [ ResumeAccepting; WakeAt(at 10_002) ] ]
     |> ignore
 
 [<Fact>]

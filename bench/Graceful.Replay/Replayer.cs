@@ -50,15 +50,12 @@ internal static class Replayer
         var fold = new Fold(header);
         timeLine.Begin(header);
         var difference = fold.First();
-        foreach (var line in file.Lines())
+        using var lines = file.Lines().GetEnumerator();
+        while (difference is null && lines.MoveNext())
         {
-            difference ??= fold.Take(line);
-            if (difference is not null)
-            {
-                break;
-            }
-
-            timeLine.Take(line);
+            // What differs is told as well: it is what happened.
+            difference = fold.Take(lines.Current);
+            timeLine.Take(lines.Current);
         }
 
         timeLine.End();

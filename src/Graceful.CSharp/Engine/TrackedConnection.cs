@@ -86,7 +86,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         if (ConnectionModule.isRetiring(_cell.Now))
         {
             Engine.Figures.Finished(request);
-            Engine.Recorder?.Finished(this, request);
+            Engine.Recorder?.Ended(this, request);
         }
 
         // Stamped first: whoever sees the connection idle sees since when.

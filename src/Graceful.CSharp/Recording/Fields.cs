@@ -51,7 +51,8 @@ internal readonly struct Fields(JsonElement line)
     public Instant Instant(string name) => Core.Instant.NewInstant(Span(name).Ticks);
 
     public IReadOnlyList<string> Texts(string name) =>
-        [.. Find(name, JsonValueKind.Array).EnumerateArray().Select(item => item.GetString() ?? throw Wrong(name, "a list of texts"))];
+        [.. Find(name, JsonValueKind.Array).EnumerateArray().Select(item =>
+            item.ValueKind == JsonValueKind.String ? item.GetString()! : throw Wrong(name, "a list of texts"))];
 
     public Fields Object(string name) => new(Find(name, JsonValueKind.Object));
 

@@ -104,7 +104,7 @@ internal sealed class Recorder : IDisposable
         }
     }
 
-    public void Finished(TrackedConnection connection, in HeldRequestFacts request) =>
+    public void Ended(TrackedConnection connection, in HeldRequestFacts request) =>
         Add(connection, request.ToHeld(), cutOff: false);
 
     public void CutOff(TrackedConnection connection, HeldRequest request) => Add(connection, request, cutOff: true);

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Graceful.Recording;
 
-/// <summary>A request that finished on the way out or was cut off: who held it up, and nothing a client chose.</summary>
+/// <summary>A request that ended on the way out or was cut off: who held it up, and nothing a client chose.</summary>
 /// <param name="At">When it happened.</param>
 /// <param name="Connection">Its connection's number in this record; 0 when that has none yet.</param>
 /// <param name="Method">Its method, or <c>other</c> for one that HTTP does not define.</param>
@@ -32,7 +32,7 @@ internal sealed record RequestLine(Instant At, int Connection, string Method, st
 
     protected override void WriteFields(Utf8JsonWriter json)
     {
-        json.WriteString("request", CutOff ? "cut off" : "finished");
+        json.WriteString("request", CutOff ? "cut off" : "ended");
         json.WriteNumber("number", Connection);
         json.WriteString("method", Method);
         json.WriteString("route", Route);

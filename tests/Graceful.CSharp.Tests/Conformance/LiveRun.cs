@@ -20,6 +20,7 @@ internal sealed class LiveRun : IAsyncDisposable
     private readonly TestApp _app;
     private readonly LiveClient[] _clients;
     private readonly List<string> _story = [];
+    private readonly HashSet<(Place, Act, Sight)> _seen = [];
     private Model _model;
     private int _stuckBefore;
     private int _stuckAfter;
@@ -36,8 +37,8 @@ internal sealed class LiveRun : IAsyncDisposable
     }
 
     /// <summary>Goes through a scenario and to the end of its way out.</summary>
-    /// <returns>All that was seen, and the exit code; what the model does not allow throws.</returns>
-    public static async Task<(int ExitCode, Sight Seen)> GoAsync(Scenario scenario, string record)
+    /// <returns>The exit code, and where what was seen of what; what the model does not allow throws.</returns>
+    public static async Task<(int ExitCode, IReadOnlySet<(Place, Act, Sight)> Seen)> GoAsync(Scenario scenario, string record)
     {
         await using var run = new LiveRun(scenario, record);
         await run._app.Host.StartAsync().Soon("The start");
@@ -68,26 +69,25 @@ internal sealed class LiveRun : IAsyncDisposable
         await _time.DisposeAsync();
     }
 
-    private async Task<(int ExitCode, Sight Seen)> GoAsync()
+    private async Task<(int ExitCode, IReadOnlySet<(Place, Act, Sight)> Seen)> GoAsync()
     {
-        var all = Sight.Nothing;
         foreach (var command in _model.Scenario.Commands.Where(command => _model.Applies(command)))
         {
-            all |= await DoAsync(command);
+            await DoAsync(command);
         }
 
         while (_model.TowardsTheEnd() is { } command)
         {
-            all |= await DoAsync(command);
+            await DoAsync(command);
         }
 
         var report = await _app.ReportAsync();
         return report.ExitCode == _model.ExitCode
-            ? (report.ExitCode, all)
+            ? (report.ExitCode, _seen)
             : throw new XunitException($"The exit code is {report.ExitCode}, and the model says {_model.ExitCode}.");
     }
 
-    private async Task<Sight> DoAsync(Command command)
+    private async Task DoAsync(Command command)
     {
         _story.Add($"{_model.Place,-10} {command}");
         switch (command.Act)
@@ -106,11 +106,11 @@ internal sealed class LiveRun : IAsyncDisposable
         foreach (var client in _model.Witnesses(command))
         {
             seen[client] = await SeeAsync(command, client);
+            _seen.Add((_model.Place, command.Act, seen[client]));
         }
 
         _model = _model.After(command, seen);
         await ArriveAsync();
-        return seen.Values.Aggregate(Sight.Nothing, (all, one) => all | one);
     }
 
     private async Task<Sight> SeeAsync(Command command, int client)

@@ -14,17 +14,33 @@ namespace Graceful.Tests.Conformance;
 /// </summary>
 public sealed class LiveServers(ITestOutputHelper output)
 {
-    private const int Runs = 40;
+    private const int Runs = 30;
 
     /// <summary>The seed of the core's tests as well; another one finds other sequences.</summary>
     private static readonly ulong Seed = Environment.GetEnvironmentVariable("GRACEFUL_SEED") is { Length: > 0 } text
         ? ulong.Parse(text, CultureInfo.InvariantCulture)
         : 2026;
 
+    /// <summary>What the promises are about, and what these sequences therefore have to come upon.</summary>
+    private static readonly HashSet<(Place, Act, Sight)> Telling =
+    [
+        (Place.BeforeHook, Act.Request, Sight.Answered),
+        (Place.LameDuck, Act.Open, Sight.Connected),
+        (Place.LameDuck, Act.Request, Sight.AnsweredAndTold),
+        (Place.Draining, Act.Open, Sight.Refused),
+        (Place.Draining, Act.Request, Sight.AnsweredAndTold),
+        (Place.Draining, Act.Slow, Sight.AtWork),
+        (Place.Draining, Act.Release, Sight.AnsweredAndTold),
+        (Place.Draining, Act.Request, Sight.Echoed),
+        (Place.Draining, Act.SeeOut, Sight.ClosedAsQuiet),
+        (Place.Draining, Act.Signal, Sight.Aborted),
+        (Place.Draining, Act.Pass, Sight.Aborted),
+    ];
+
     [Fact]
     public void They_do_what_the_core_says_and_clients_see_what_the_model_says()
     {
-        var all = Sight.Nothing;
+        var all = new HashSet<(Place, Act, Sight)>();
         var codes = new int[4];
         var watch = Stopwatch.StartNew();
         var config = Config.QuickThrowOnFailure
@@ -35,19 +51,19 @@ public sealed class LiveServers(ITestOutputHelper output)
         {
             var (code, seen) = Conforms(scenario);
             codes[code]++;
-            all |= seen;
+            all.UnionWith(seen);
         }));
-        output.WriteLine($"{Runs} servers, seed {Seed}, {watch.Elapsed.TotalSeconds:0.0} s; exit codes 0 to 3: {string.Join(", ", codes)}; clients saw {all}");
+        output.WriteLine($"{Runs} servers, seed {Seed}, {watch.Elapsed.TotalSeconds:0.0} s; exit codes 0 to 3: {string.Join(", ", codes)}; {all.Count} kinds of sight: {string.Join(" ", all.Order())}");
 
         // What never happens proves nothing.
         if (Seed == 2026)
         {
             Assert.DoesNotContain(0, codes);
-            Assert.Equal((Sight)(2 * (int)Sight.Left) - 1, all);
+            Assert.Superset(Telling, all);
         }
     }
 
-    private static (int ExitCode, Sight Seen) Conforms(Scenario scenario)
+    private static (int ExitCode, IReadOnlySet<(Place, Act, Sight)> Seen) Conforms(Scenario scenario)
     {
         var record = Path.Combine(Path.GetTempPath(), $"graceful-{Guid.NewGuid():N}.jsonl");
         try

@@ -15,7 +15,7 @@ internal sealed record Scenario(bool HasLameDuck, HookKind Before, HookKind Afte
     private static readonly Gen<Act> Acts = Gen.Frequency(
         (7, Gen.Constant(Act.Open)), (8, Gen.Constant(Act.Request)), (6, Gen.Constant(Act.Slow)), (3, Gen.Constant(Act.Release)),
         (3, Gen.Constant(Act.Half)), (3, Gen.Constant(Act.Upgrade)), (1, Gen.Constant(Act.Close)), (3, Gen.Constant(Act.Signal)),
-        (1, Gen.Constant(Act.Pass)));
+        (3, Gen.Constant(Act.Pass)));
 
     private static readonly Gen<Command> AnyCommand =
         from act in Acts

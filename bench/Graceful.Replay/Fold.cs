@@ -56,7 +56,7 @@ internal sealed class Fold(HeaderLine header)
         _gate = next;
         return Compare("gate before it", Of(line.From), Of(before))
             ?? Compare("gate after it", Of(line.To), Of(next))
-            ?? Compare("gate's answer", line.Effect.ToString(), effect.ToString());
+            ?? Compare("gate's answer", CoreText.GateEffects[line.Effect.Tag], CoreText.GateEffects[effect.Tag]);
     }
 
     private string? Take(ConnectionLine line)
@@ -66,7 +66,7 @@ internal sealed class Fold(HeaderLine header)
         _connections[line.Number] = next;
         return Compare($"connection {line.Number} before it", Of(line.From), Of(before))
             ?? Compare($"connection {line.Number} after it", Of(line.To), Of(next))
-            ?? Compare($"connection {line.Number}'s order", line.Effect.ToString(), effect.ToString());
+            ?? Compare($"connection {line.Number}'s order", CoreText.ConnectionEffects[line.Effect.Tag], CoreText.ConnectionEffects[effect.Tag]);
     }
 
     private string? Cut()
@@ -82,7 +82,7 @@ internal sealed class Fold(HeaderLine header)
 
     private static string Of(Connection connection) => string.Create(
         CultureInfo.InvariantCulture,
-        $"word {ConnectionLine.Word(connection)}, {ConnectionModule.phase(connection)}, {ConnectionModule.inFlight(connection)} in flight");
+        $"word {ConnectionLine.Word(connection)}, {CoreText.Phases[ConnectionModule.phase(connection).Tag]}, {ConnectionModule.inFlight(connection)} in flight");
 
     private static string? Compare(string what, string recorded, string core) => recorded == core
         ? null

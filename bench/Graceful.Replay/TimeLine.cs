@@ -53,14 +53,14 @@ internal sealed class TimeLine(TextWriter output, bool all)
                 break;
             case GateLine gate:
                 _inside = GateModule.inside(gate.To);
-                Note(line.At, $"gate {gate.Happened}", gate.Effect.IsNoChange ? "" : $", {gate.Effect}", $", {_inside} inside");
+                Note(line.At, $"gate {CoreText.GateEvents[gate.Happened.Tag]}", gate.Effect.IsNoChange ? "" : $", {CoreText.GateEffects[gate.Effect.Tag]}", $", {_inside} inside");
                 break;
             case ConnectionLine connection:
                 Note(
                     line.At,
-                    $"connection {connection.Happened}",
-                    connection.Effect.IsNothing ? "" : $", {connection.Effect}",
-                    string.Create(CultureInfo.InvariantCulture, $", number {connection.Number}{(connection.Id is { } id ? $" ({id})" : "")}, {ConnectionModule.phase(connection.From)} to {ConnectionModule.phase(connection.To)}"));
+                    $"connection {CoreText.ConnectionEvents[connection.Happened.Tag]}",
+                    connection.Effect.IsNothing ? "" : $", {CoreText.ConnectionEffects[connection.Effect.Tag]}",
+                    string.Create(CultureInfo.InvariantCulture, $", number {connection.Number}{(connection.Id is { } id ? $" ({id})" : "")}, {PhaseOf(connection.From)} to {PhaseOf(connection.To)}"));
                 break;
         }
     }
@@ -154,6 +154,8 @@ internal sealed class TimeLine(TextWriter output, bool all)
         Event.SuccessorFailed failed => $"SuccessorFailed: {failed.message}",
         _ => happened.ToString(),
     };
+
+    private static string PhaseOf(Connection connection) => CoreText.Phases[ConnectionModule.phase(connection).Tag];
 
     private static string Text(TimeSpan span) => Durations.Text(span);
 }

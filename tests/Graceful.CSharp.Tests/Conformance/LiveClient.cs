@@ -48,6 +48,8 @@ internal sealed class LiveClient(int port, int number, Func<Door> newDoor) : IDi
     {
         try
         {
+            Dispose();
+            (_isHalf, _isUpgraded) = (false, false);
             _connection = await RawClient.ConnectAsync(port);
             return Sight.Connected;
         }

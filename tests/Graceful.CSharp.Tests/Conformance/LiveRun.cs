@@ -10,11 +10,11 @@ namespace Graceful.Tests.Conformance;
 /// <summary>A scenario on a live server that records itself: each command is done when what the last one led to has come.</summary>
 internal sealed class LiveRun : IAsyncDisposable
 {
-    private static readonly TimeSpan QuietPeriod = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan HookLimit = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LameDuck = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan GracePeriod = TimeSpan.FromMinutes(10);
 
+    private readonly TimeSpan _quietPeriod;
     private readonly RunningTime _time = new();
     private readonly Door[] _doors = [.. Enumerable.Range(0, Scenario.Clients).Select(_ => new Door())];
     private readonly TestApp _app;
@@ -25,8 +25,9 @@ internal sealed class LiveRun : IAsyncDisposable
     private int _stuckBefore;
     private int _stuckAfter;
 
-    private LiveRun(Scenario scenario, string record)
+    private LiveRun(Scenario scenario, TimeSpan quietPeriod, string record)
     {
+        _quietPeriod = quietPeriod;
         _model = Model.Of(scenario);
         _app = TestApp.Make(options => Configure(options, scenario, record), map: app => app.MapGet("/client/{number:int}", async (int number) =>
         {
@@ -38,9 +39,10 @@ internal sealed class LiveRun : IAsyncDisposable
 
     /// <summary>Goes through a scenario and to the end of its way out.</summary>
     /// <returns>The exit code, and where what was seen of what; what the model does not allow throws.</returns>
-    public static async Task<(int ExitCode, IReadOnlySet<(Place, Act, Sight)> Seen)> GoAsync(Scenario scenario, string record)
+    public static async Task<(int ExitCode, IReadOnlySet<(Place, Act, Sight)> Seen)> GoAsync(
+        Scenario scenario, TimeSpan quietPeriod, string record)
     {
-        await using var run = new LiveRun(scenario, record);
+        await using var run = new LiveRun(scenario, quietPeriod, record);
         await run._app.Host.StartAsync().Soon("The start");
         for (var number = 0; number < Scenario.Clients; number++)
         {
@@ -116,7 +118,7 @@ internal sealed class LiveRun : IAsyncDisposable
     private async Task<Sight> SeeAsync(Command command, int client)
     {
         var seen = await _clients[client].DoAsync(command.Act);
-        var wasQuiet = _clients[client].QuietAtMost >= QuietPeriod;
+        var wasQuiet = _clients[client].QuietAtMost >= _quietPeriod;
         _story.Add($"           client {client} sees {seen}");
         var allowed = _model.May(command, client, wasQuiet);
         return (allowed & seen) == seen && seen != Sight.Nothing
@@ -141,7 +143,7 @@ internal sealed class LiveRun : IAsyncDisposable
     {
         options.Record = record;
         options.TimeProvider = _time.Provider;
-        options.QuietPeriod = QuietPeriod;
+        options.QuietPeriod = _quietPeriod;
         options.SettleTime = TimeSpan.Zero;
         options.GracePeriod = GracePeriod;
         options.DoubleKickWindow = TimeSpan.FromMinutes(1);

@@ -22,7 +22,7 @@ internal sealed record Model(Scenario Scenario, Place Place, ImmutableArray<Stan
         Act.Pass => IsHeld,
         Act.SeeOut => Place == Place.Draining && !IsHeld,
         _ when Place is Place.AfterHook or Place.Over => false,
-        Act.Open => Clients[command.Client] == Standing.Absent,
+        Act.Open => Clients[command.Client] is Standing.Absent or Standing.Gone,
         Act.Request => Clients[command.Client] is Standing.Fresh or Standing.Half or Standing.Idle or Standing.Upgraded,
         Act.Slow or Act.Half or Act.Upgrade => Clients[command.Client] is Standing.Fresh or Standing.Idle,
         Act.Release => Clients[command.Client] == Standing.Waiting,

@@ -14,7 +14,7 @@ internal sealed record Scenario(bool HasLameDuck, HookKind Before, HookKind Afte
     // What has no sense where it comes is passed over, so there is more of everything than will happen.
     private static readonly Gen<Act> Acts = Gen.Frequency(
         (7, Gen.Constant(Act.Open)), (8, Gen.Constant(Act.Request)), (6, Gen.Constant(Act.Slow)), (3, Gen.Constant(Act.Release)),
-        (3, Gen.Constant(Act.Half)), (3, Gen.Constant(Act.Upgrade)), (1, Gen.Constant(Act.Close)), (3, Gen.Constant(Act.Signal)),
+        (3, Gen.Constant(Act.Half)), (4, Gen.Constant(Act.Upgrade)), (1, Gen.Constant(Act.Close)), (2, Gen.Constant(Act.Signal)),
         (3, Gen.Constant(Act.Pass)));
 
     private static readonly Gen<Command> AnyCommand =
@@ -23,10 +23,10 @@ internal sealed record Scenario(bool HasLameDuck, HookKind Before, HookKind Afte
         select new Command(act, client);
 
     public static Arbitrary<Scenario> Any { get; } = Arb.From(
-        from lameDuck in Gen.Frequency((3, Gen.Constant(false)), (1, Gen.Constant(true)))
+        from lameDuck in Gen.Elements(true, false)
         from before in Hooks
         from after in Hooks
-        from length in Gen.Choose(10, 40)
+        from length in Gen.Choose(15, 60)
         from commands in Gen.ArrayOf(AnyCommand, length)
         select new Scenario(lameDuck, before, after, commands),
         Smaller);

@@ -56,6 +56,22 @@ public sealed class GracefulOptions
     /// <summary>Observes connections that change their phase. The default is <see langword="null"/>, which costs nothing.</summary>
     public ConnectionStateHandler? StateHandler { get; set; }
 
+    /// <summary>
+    /// The file in which the way out is recorded, so that it can be replayed step by step when somebody asks what happened.
+    /// The default is <see langword="null"/>: no record, at no cost. In it is one JSON line for each event of the lifecycle
+    /// and, from the trigger on, for each step of the gate and of every connection; of a request its method, the pattern of its
+    /// route and its age, and of a hook its name and the message it failed with. A file that is there already is kept beside it
+    /// as <c>.old</c>. A file that can't be opened fails the start; one that can't be written any more gives a warning.
+    /// </summary>
+    public string? Record { get; set; }
+
+    /// <summary>
+    /// How large a record may grow, in bytes. Between 4096 and 1 GiB; the default is 10 MiB, which is room for the ways out
+    /// of some ten thousand connections. When nine tenths are full, connections are left out and the lifecycle goes on; both
+    /// ends are said in the file.
+    /// </summary>
+    public long RecordLimit { get; set; } = 10 << 20;
+
     /// <summary>The clock of the way out. The default is <see cref="TimeProvider.System"/>; tests bring their own.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
@@ -123,6 +139,17 @@ public sealed class GracefulOptions
         if (Intake is { } method && !Enum.IsDefined(method))
         {
             yield return $"{nameof(Intake)} is {method}; allowed is null or one of {string.Join(", ", Enum.GetNames<IntakeMethod>())}.";
+        }
+
+        if (Record is not null && string.IsNullOrWhiteSpace(Record))
+        {
+            yield return $"{nameof(Record)} is '{Record}'; allowed is the path of a file, or null.";
+        }
+
+        if (RecordLimit is < 4096 or > 1 << 30)
+        {
+            yield return string.Create(
+                CultureInfo.InvariantCulture, $"{nameof(RecordLimit)} is {RecordLimit}; allowed is between 4096 and 1073741824 bytes.");
         }
 
         if (TimeProvider is null)

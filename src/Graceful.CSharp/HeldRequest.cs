@@ -9,6 +9,9 @@ namespace Graceful;
 /// <param name="Age">How long it had been in flight when it finished or was cut off; accurate to about 16 ms.</param>
 public sealed record HeldRequest(string ConnectionId, string Method, string Path, TimeSpan Age)
 {
+    /// <summary>The pattern of its route, when it had one: all that a record says of where it went.</summary>
+    internal string? Route { get; init; }
+
     /// <summary>The request on one line.</summary>
     /// <returns>Method, path, age and connection.</returns>
     public override string ToString() =>

@@ -49,7 +49,7 @@ internal struct ConnectionCell
     }
 
     /// <summary>As <see cref="Step(ConnectionEvent)"/>, for those who want to know what the step led from and to.</summary>
-    public int Step(ConnectionEvent happened, out Connection from, out Connection to)
+    public ConnectionEffect Step(ConnectionEvent happened, out Connection from, out Connection to)
     {
         var seen = Volatile.Read(ref _word);
         while (true)
@@ -60,7 +60,7 @@ internal struct ConnectionCell
             var found = Interlocked.CompareExchange(ref _word, Unsafe.BitCast<Connection, uint>(next), seen);
             if (found == seen)
             {
-                return effect.Tag;
+                return effect;
             }
 
             seen = found;

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 
 namespace Graceful.Engine;
 
@@ -14,7 +15,10 @@ internal readonly record struct HeldRequestFacts(string ConnectionId, HttpContex
     {
         try
         {
-            return new HeldRequest(ConnectionId, Context.Request.Method, Context.Request.Path.Value ?? "/", Age);
+            return new HeldRequest(ConnectionId, Context.Request.Method, Context.Request.Path.Value ?? "/", Age)
+            {
+                Route = (Context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText,
+            };
         }
 #pragma warning disable CA1031 // Whatever state the other thread has left the context in, a report can bear not to know.
         catch (Exception)

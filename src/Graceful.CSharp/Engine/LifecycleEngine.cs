@@ -1,7 +1,9 @@
 using System.Threading.Channels;
 using Graceful.Core;
+using Graceful.Recording;
 using Graceful.Reporting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Graceful.Engine;
 
@@ -42,7 +44,9 @@ internal sealed class LifecycleEngine : IDisposable
         _clock = new EngineClock(options.TimeProvider);
         _hooks = new HookRunner(options.Hooks, Post);
         _report = new ReportBuilder(options.Hooks, Figures);
-        _state = LifecycleModule.initial(_policy, _clock.Now);
+        var now = _clock.Now;
+        _state = LifecycleModule.initial(_policy, now);
+        Recorder = options.Record is null ? null : Record(options, HeaderLine.Of(options.TimeProvider.GetUtcNow(), now, _policy, _state));
         _timer = options.TimeProvider.CreateTimer(
             static engine => ((LifecycleEngine)engine!).Post(Event.Woke), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         StateHandler = options.StateHandler;
@@ -56,6 +60,9 @@ internal sealed class LifecycleEngine : IDisposable
     public DrainFigures Figures { get; } = new();
 
     public ConnectionStateHandler? StateHandler { get; }
+
+    /// <summary>Takes down what happens, if the user wants that.</summary>
+    public Recorder? Recorder { get; }
 
     /// <summary>Fires with <see cref="Stopping"/>, but no callback of the user's can hold its callbacks up.</summary>
     public CancellationToken Leaving => _leaving.Token;
@@ -117,6 +124,12 @@ internal sealed class LifecycleEngine : IDisposable
         Step(GateEvent.Leave);
     }
 
+    /// <summary>Steps the gate; returns its answer, one of <see cref="GateEffect.Tags"/>.</summary>
+    public int StepGate(GateEvent happened) => Recorder is null ? Gate.Step(happened) : Recorder.Step(Gate, happened);
+
+    /// <summary>Completes when the record says all that has happened so far, or can't.</summary>
+    public Task FlushRecordAsync() => Recorder?.FlushAsync(LastWordsLimit) ?? Task.CompletedTask;
+
     /// <summary>Tells the user's handler of an edge, never on the mailbox.</summary>
     public void Observe(ConnectionStateHandler handler, string id, ConnectionPhase from, ConnectionPhase to)
     {
@@ -169,6 +182,7 @@ internal sealed class LifecycleEngine : IDisposable
     public void Dispose()
     {
         _mailbox.Writer.TryComplete();
+        Recorder?.Dispose();
         _timer.Dispose();
         _hooks.Dispose();
         _exited.TrySetCanceled();
@@ -202,6 +216,7 @@ internal sealed class LifecycleEngine : IDisposable
             Say(() => Log.Edge(_log, left.ToString(), entered.ToString(), elapsed));
         }
 
+        Recorder?.Take(now, happened, next, effects);
         _state = next;
         foreach (var effect in effects)
         {
@@ -250,7 +265,7 @@ internal sealed class LifecycleEngine : IDisposable
                 break;
             case { IsAbortConnections: true }:
                 Step(GateEvent.Shut);
-                ForEach(Figures.Aborting);
+                ForEach(NoteWhatIsCutOff);
                 ApplyToAll(ConnectionEvent.Abort);
                 break;
             case Effect.StartHook hook:
@@ -266,7 +281,7 @@ internal sealed class LifecycleEngine : IDisposable
                 break;
             case Effect.Terminate terminate:
                 // Handlers of the process's exit may wait for anybody, so not on the mailbox.
-                _ = Task.Run(() => Environment.Exit(terminate.code));
+                _ = Task.Run(() => TerminateAsync(terminate.code));
                 break;
             default:
                 // Idle expiry and hand-over: nobody asks for them yet, and without being asked the core orders nothing.
@@ -282,9 +297,23 @@ internal sealed class LifecycleEngine : IDisposable
         return told;
     }
 
+    private async Task TerminateAsync(int code)
+    {
+        await FlushRecordAsync().ConfigureAwait(false);
+        Environment.Exit(code);
+    }
+
+    private void NoteWhatIsCutOff(TrackedConnection connection)
+    {
+        foreach (var request in Figures.Aborting(connection))
+        {
+            Recorder?.CutOff(connection, request);
+        }
+    }
+
     private void Step(GateEvent happened)
     {
-        if (Gate.Step(happened) == GateEffect.Tags.Emptied)
+        if (StepGate(happened) == GateEffect.Tags.Emptied)
         {
             Post(Event.GateEmptied);
         }
@@ -322,6 +351,21 @@ internal sealed class LifecycleEngine : IDisposable
     }
 
     private void Say(Action entry) => _ = _words.Write(entry);
+
+    private Recorder Record(GracefulOptions options, HeaderLine header)
+    {
+        var path = options.Record!;
+        try
+        {
+            return new Recorder(
+                RecordFile.Create(path, options.RecordLimit), header, _clock, e => Say(() => Log.RecordFailed(_log, path, e.Message)));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new OptionsValidationException(
+                Microsoft.Extensions.Options.Options.DefaultName, typeof(GracefulOptions), [$"{nameof(GracefulOptions.Record)} is '{path}', which can't be written: {e.Message}"]);
+        }
+    }
 
     private async Task CloseListenersAsync(bool successorHasThem)
     {
@@ -364,7 +408,7 @@ internal sealed class LifecycleEngine : IDisposable
             }
         });
         _exited.TrySetResult(report);
-        await Task.WhenAny(written, Task.Delay(LastWordsLimit)).ConfigureAwait(false);
+        await Task.WhenAny(Task.WhenAll(written, FlushRecordAsync()), Task.Delay(LastWordsLimit)).ConfigureAwait(false);
         _reported.TrySetResult(report);
     }
 

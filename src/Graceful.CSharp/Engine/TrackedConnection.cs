@@ -8,7 +8,8 @@ namespace Graceful.Engine;
 /// </summary>
 internal abstract class TrackedConnection(LifecycleEngine engine, string id)
 {
-    private readonly ConnectionStateHandler? _observer = engine.StateHandler;
+    // Either is rare, so requests look at this alone.
+    private readonly bool _isWatched = engine.StateHandler is not null || engine.Recorder is not null;
     private ConnectionCell _cell;
     private bool _told;
 
@@ -21,6 +22,9 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
 
     public Connection Now => _cell.Now;
 
+    /// <summary>What a record calls it; 0 as long as no record knows it. The recorder's own.</summary>
+    public int RecordNumber { get; set; }
+
     /// <summary>Whether the response head that is about to go out must carry the notice.</summary>
     public bool MustTell => ConnectionModule.mustTell(_cell.Now);
 
@@ -30,7 +34,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     {
         _cell.StampEdge();
         Engine.Table.Add(this);
-        switch (Engine.Gate.Step(GateEvent.Enter))
+        switch (Engine.StepGate(GateEvent.Enter))
         {
             case GateEffect.Tags.Admit:
                 return true;
@@ -46,7 +50,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     /// <summary>Applies an event and obeys what it orders. Any thread.</summary>
     public void Apply(ConnectionEvent happened)
     {
-        var effect = _observer is null ? _cell.Step(happened) : StepObserved(happened);
+        var effect = _isWatched ? StepWatched(happened) : _cell.Step(happened);
         switch (effect)
         {
             case ConnectionEffect.Tags.AskToClose:
@@ -82,6 +86,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         if (ConnectionModule.isRetiring(_cell.Now))
         {
             Engine.Figures.Finished(request);
+            Engine.Recorder?.Ended(this, request);
         }
 
         // Stamped first: whoever sees the connection idle sees since when.
@@ -139,16 +144,18 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     /// <summary>End it now.</summary>
     protected abstract void Reset();
 
-    private int StepObserved(ConnectionEvent happened)
+    private int StepWatched(ConnectionEvent happened)
     {
-        var effect = _cell.Step(happened, out var from, out var to);
+        var effect = Engine.Recorder is { } recorder
+            ? recorder.Step(this, ref _cell, happened, out var from, out var to)
+            : _cell.Step(happened, out from, out to);
         var before = (ConnectionPhase)ConnectionModule.phase(from).Tag;
         var after = (ConnectionPhase)ConnectionModule.phase(to).Tag;
-        if (before != after)
+        if (before != after && Engine.StateHandler is { } observer)
         {
-            Engine.Observe(_observer!, Id, before, after);
+            Engine.Observe(observer, Id, before, after);
         }
 
-        return effect;
+        return effect.Tag;
     }
 }

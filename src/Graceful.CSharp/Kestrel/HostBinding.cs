@@ -82,7 +82,12 @@ internal sealed class HostBinding(
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StoppedAsync(CancellationToken cancellationToken) => engine.Reported;
+    public async Task StoppedAsync(CancellationToken cancellationToken)
+    {
+        await engine.Reported.ConfigureAwait(false);
+        // By now Kestrel has stopped, and what became of those that were aborted is known too.
+        await engine.FlushRecordAsync().ConfigureAwait(false);
+    }
 
     private static System.Reflection.Assembly KestrelAssembly =>
         typeof(Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions).Assembly;

@@ -44,7 +44,8 @@ internal sealed class DrainFigures
     }
 
     /// <summary>Call before the connection is reset, while it still knows what it was at.</summary>
-    public void Aborting(TrackedConnection connection)
+    /// <returns>The requests that are cut off.</returns>
+    public IReadOnlyList<HeldRequest> Aborting(TrackedConnection connection)
     {
         var requests = new List<HeldRequest>();
         connection.Describe(requests);
@@ -52,6 +53,8 @@ internal sealed class DrainFigures
         {
             Keep(request, _aborted);
         }
+
+        return requests;
     }
 
     public void Aborted() => Interlocked.Increment(ref _connectionsAborted);

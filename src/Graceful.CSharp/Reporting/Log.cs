@@ -49,4 +49,7 @@ internal static partial class Log
 
     [LoggerMessage(12, LogLevel.Debug, "The way out could not be rehearsed")]
     public static partial void NotRehearsed(ILogger log, Exception e);
+
+    [LoggerMessage(13, LogLevel.Warning, "The record {Path} ends here, because it can't be written: {Why}")]
+    public static partial void RecordFailed(ILogger log, string path, string why);
 }

@@ -22,6 +22,9 @@ public sealed class OptionBounds
         { "SettleTime is -00:00:00.0000001", "between zero and 00:00:10", o => o.SettleTime = -Tick },
         { "SettleTime is 00:00:10.0000001", "between zero and 00:00:10", o => o.SettleTime = TimeSpan.FromSeconds(10) + Tick },
         { "Intake is 77", "SynFilter", o => o.Intake = (IntakeMethod)77 },
+        { "RecordLimit is 4095", "between 4096 and 1073741824 bytes", o => o.RecordLimit = 4095 },
+        { "RecordLimit is 1073741825", "between 4096 and 1073741824 bytes", o => o.RecordLimit = (1 << 30) + 1 },
+        { "Record is ' '", "the path of a file, or null", o => o.Record = " " },
         { "TimeProvider is null", "any TimeProvider", o => o.TimeProvider = null! },
         { "The name of a hook is ' '", "not empty", o => o.OnStopping(" ", Tick, Nothing) },
         { "The limit of the hook 'flush' is 00:00:00", "more than zero and at most 1.00:00:00", o => o.OnDrained("flush", TimeSpan.Zero, Nothing) },
@@ -37,6 +40,7 @@ public sealed class OptionBounds
             {
                 o.LameDuck = o.QuietPeriod = o.DoubleKickWindow = o.SettleTime = TimeSpan.Zero;
                 o.GracePeriod = Tick;
+                o.RecordLimit = 4096;
                 o.OnDrained("flush", Tick, Nothing);
             }
         },
@@ -46,6 +50,7 @@ public sealed class OptionBounds
                 o.QuietPeriod = o.DoubleKickWindow = TimeSpan.FromMinutes(1);
                 o.SettleTime = TimeSpan.FromSeconds(10);
                 o.GracePeriod = TimeSpan.FromDays(1);
+                o.RecordLimit = 1 << 30;
                 o.OnDrained("flush", TimeSpan.FromDays(1), Nothing);
             }
         },

@@ -6,6 +6,8 @@ internal sealed class Door
     private readonly TaskCompletionSource _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _waiting;
 
+    public bool IsReached => Volatile.Read(ref _waiting) > 0;
+
     public void Open() => _open.TrySetResult();
 
     public async Task PassAsync()

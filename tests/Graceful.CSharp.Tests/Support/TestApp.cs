@@ -101,15 +101,20 @@ internal sealed class TestApp : IAsyncDisposable
     public async Task BeginDrainAsync()
     {
         Graceful.Close();
-        await Log.Until("to Draining after");
-        await AllRetireAsync();
+        await UntilTellingAsync("Draining");
     }
 
     /// <summary>Asks for the stop of an app with a lame duck, and waits until that has begun and everybody is to be told.</summary>
     public async Task BeginLameDuckAsync()
     {
         Graceful.Close();
-        await Log.Until("to LameDuck after");
+        await UntilTellingAsync("LameDuck");
+    }
+
+    /// <summary>Waits until a stage has begun and everybody is to be told.</summary>
+    public async Task UntilTellingAsync(string stage)
+    {
+        await Log.Until($"to {stage} after");
         await AllRetireAsync();
     }
 

@@ -1,0 +1,3 @@
+using Graceful.Replay;
+
+return Replayer.Run(args, Console.Out, Console.Error);

@@ -26,6 +26,8 @@ type Protocol =
     | Overlapping
     /// Its first request may become a connection of another protocol.
     | Upgrades
+    /// A socket of our own: nobody counts its requests or can tell it anything; somebody marks it in use and idle.
+    | Raw
 
 /// Where a connection is between the client's connect and its leaving the gate.
 type Place =
@@ -70,7 +72,18 @@ type Peer(number: int) =
     val mutable Protocol: Protocol
 
     [<DefaultValue>]
+    val mutable Mode: Mode
+
+    [<DefaultValue>]
     val mutable Wanted: int
+
+    /// How many requests the server works on, counted without asking the word.
+    [<DefaultValue>]
+    val mutable AtWork: int
+
+    /// How many requests were sent and not answered.
+    [<DefaultValue>]
+    val mutable Outstanding: int
 
     [<DefaultValue>]
     val mutable Place: Place
@@ -142,14 +155,17 @@ type Peer(number: int) =
     [<DefaultValue>]
     val mutable Reaping: bool
 
-    member p.Begin(manner, protocol, wanted, comes) =
+    member p.Begin(manner, protocol, mode, wanted, comes) =
         for i in 0..2 do
             p.Requests[i] <- Request.Absent
             p.Due[i] <- Time.Never
             p.Owed[i] <- false
         p.Manner <- manner
         p.Protocol <- protocol
+        p.Mode <- mode
         p.Wanted <- wanted
+        p.AtWork <- 0
+        p.Outstanding <- 0
         p.Place <- Place.Away
         p.Word <- Connection.initial
         p.LastByte <- 0
@@ -174,18 +190,22 @@ type Peer(number: int) =
 
     member p.InTable = p.Place >= Place.Registered && p.Place <= Place.Inside
 
-    /// How many requests the server works on, counted without asking the word.
-    member p.AtWork =
-        let mutable n = 0
-        for i in 0..2 do
-            if p.Requests[i] >= Request.Begun then n <- n + 1
-        n
+    member p.Slots = if p.Protocol = Overlapping then 3 else 1
 
-    member p.Outstanding =
-        let mutable n = 0
-        for i in 0..2 do
-            if p.Requests[i] <> Request.Absent then n <- n + 1
-        n
+    member p.Arrives i =
+        p.Requests[i] <- Request.Arrived
+        p.Outstanding <- p.Outstanding + 1
+
+    member p.Starts i =
+        p.Requests[i] <- Request.Begun
+        p.AtWork <- p.AtWork + 1
+
+    /// Answered, or cut.
+    member p.IsOver i =
+        if p.Requests[i] >= Request.Begun then p.AtWork <- p.AtWork - 1
+        p.Outstanding <- p.Outstanding - 1
+        p.Requests[i] <- Request.Absent
+        p.Due[i] <- Time.Never
 
     /// When anything next happens to it.
     member p.NextAt =
@@ -194,6 +214,6 @@ type Peer(number: int) =
             next <- min next p.EnterDue
         elif p.Place = Place.Inside then
             next <- min (min next p.EndDue) (min p.GoAwayDue p.FinDue)
-            for i in 0..2 do
+            for i in 0 .. p.Slots - 1 do
                 next <- min next p.Due[i]
         next

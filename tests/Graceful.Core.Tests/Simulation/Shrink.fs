@@ -60,3 +60,27 @@ let tell (w: World) choices =
     broken w choices |> ignore
     w.Tracing <- false
     String.Join("\n", w.Lines)
+
+/// A life in a smaller world that breaks the same rule: a fault that hundreds show, a few mostly show too.
+let private amongFewer size planted (found: BrokenLife) =
+    [ 8, 40_000; 40, 4_000; 150, 500 ]
+    |> List.filter (fun (fewer, _) -> fewer < size)
+    |> List.tryPick (fun (fewer, attempts) ->
+        let w = World(Choices(), fewer, planted)
+        seq { 0L .. int64 attempts - 1L }
+        |> Seq.tryPick (fun life ->
+            w.Choices.Draw(Seed.ofLife found.Seed life)
+            match Life.broken w with
+            | ValueSome reason when kind reason = kind found.Reason -> Some(struct (w, reason))
+            | ValueSome _
+            | ValueNone -> None))
+
+/// The shortest life found that breaks the rule that this one breaks, in words.
+let story size planted (found: BrokenLife) =
+    let struct (w, reason) =
+        amongFewer size planted found
+        |> Option.defaultWith (fun () ->
+            let w = World(Choices(), size, planted)
+            w.Choices.Draw found.Seed
+            struct (w, Life.broken w |> ValueOption.defaultValue found.Reason))
+    tell w (shortest w reason w.Choices.Made)

@@ -190,9 +190,19 @@ let bench (options: string list) =
     printfn $"GET / under wrk -t1 -c64, {rounds} pairs of 5 s:"
     if not (throughput rounds && steps) then exit 1
 
+/// What is soaked, each part with its own options; the first that fails ends it.
+let soak (options: string list) =
+    built.Force()
+    let parts = [ "lives of whole servers in virtual time", fun () -> exitCodeOf "dotnet" (program "Graceful.Soak" :: options) [] ]
+    for what, part in parts do
+        printfn $"\n== {what}"
+        let code = part ()
+        if code <> 0 then exit code
+
 let targets: (string * string * (string list -> unit)) list =
     [ "demo", "the main job, seen: the same server plain and graceful, loaded, stopped by SIGTERM, and what its clients saw", ignore >> demo
       "test", "build and run all tests; words choose test projects by name", test
+      "soak", "lives of servers by the million in virtual time: --events N --seed S, and --help for more", soak
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
       "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
       "build", "build everything", fun _ -> built.Force()

@@ -13,7 +13,8 @@ type BrokenLife = { Life: int64; Seed: uint64; Reason: string }
 type Lives(seed: uint64, size: int, planted: Planted, threads: int) =
     let worlds = Array.init threads (fun _ -> World(Choices(), size, planted))
     let lock' = obj ()
-    let started = Array.zeroCreate<int64> threads
+    let started: int64[] = Array.zeroCreate threads
+    let seeds: uint64[] = Array.zeroCreate threads
     let mutable nextLife = 0L
     let mutable lived = 0L
     let mutable events = 0L
@@ -35,8 +36,9 @@ type Lives(seed: uint64, size: int, planted: Planted, threads: int) =
             goesOn <- Volatile.Read &events < enoughEvents && broken.IsNone
             if goesOn then life <- Interlocked.Increment &nextLife - 1L
             if goesOn && life < enoughLives then
-                Volatile.Write(&started[thread], Stopwatch.GetTimestamp())
                 let seed = Seed.ofLife seed life
+                seeds[thread] <- seed
+                Volatile.Write(&started[thread], Stopwatch.GetTimestamp())
                 let before = w.Tally.Events
                 w.Choices.Draw seed
                 Life.broken w |> ValueOption.iter (fun reason -> report { Life = life; Seed = seed; Reason = reason })
@@ -49,12 +51,15 @@ type Lives(seed: uint64, size: int, planted: Planted, threads: int) =
     member _.Events = Volatile.Read &events
     member _.Lived = Volatile.Read &lived
 
-    /// How long the life that began first of those under way has been going on.
+    /// The life that has been going on for the longest: its seed, and for how long.
     member _.Longest =
-        let begun = started |> Array.map (fun (at: int64) -> if at = 0L then TimeSpan.Zero else Stopwatch.GetElapsedTime at)
-        Array.max begun
+        let elapsed thread =
+            let at = Volatile.Read &started[thread]
+            if at = 0L then TimeSpan.Zero else Stopwatch.GetElapsedTime at
+        let thread = Seq.maxBy elapsed (seq { 0 .. threads - 1 })
+        struct (seeds[thread], elapsed thread)
 
-    /// Begins; the task ends with the first life that broke a rule, if one did. Each life is lived to its end.
+    /// Begins; the threads end when there was enough, or with the first life that broke a rule.
     member _.Start(enoughEvents, enoughLives) =
         let workers =
             [| for thread in 0 .. threads - 1 -> Thread((fun () -> work thread enoughEvents enoughLives), IsBackground = true) |]

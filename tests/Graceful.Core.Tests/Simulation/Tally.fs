@@ -84,12 +84,16 @@ type Tally() =
 
     member _.Count(what: Happening) = counts[int what] <- counts[int what] + 1L
 
+    /// How many connections were inside at once at most.
+    member val MostInside = 0 with get, set
+
     /// Steps of the three machines.
     member _.Events = counts[0] + counts[1] + counts[2]
 
-    member _.Add(other: Tally) =
+    member t.Add(other: Tally) =
         for kind in kinds do
             counts[int kind] <- counts[int kind] + other[kind]
+        t.MostInside <- max t.MostInside other.MostInside
 
     /// What never happened.
     member _.Missing = kinds |> Array.filter (fun kind -> counts[int kind] = 0L)

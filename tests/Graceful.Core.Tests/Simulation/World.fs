@@ -138,7 +138,9 @@ type World(choices: Choices, size: int, planted: Planted) =
             if not (Gate.isSealed next) then w.Break "Emptied, and the gate is not sealed"
             w.Post GateEmptied
         | Admit
-        | AdmitRetiring -> w.Inside <- w.Inside + 1
+        | AdmitRetiring ->
+            w.Inside <- w.Inside + 1
+            if w.Inside > tally.MostInside then tally.MostInside <- w.Inside
         | NoChange
         | Refuse -> ()
         if Gate.inside next <> int64 w.Inside then w.Break "the gate miscounts who is inside"

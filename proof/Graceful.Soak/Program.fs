@@ -7,7 +7,7 @@ open Graceful.Core.Tests.Simulation
 open Graceful.Soak.CommandLine
 
 /// From so many events on, everything that can happen has to.
-let private enough = 10_000_000L
+let private enough = 50_000_000L
 
 let private tell (wish: Wish) (found: BrokenLife) =
     printfn $"BROKEN in life {found.Life}: {found.Reason}"

@@ -31,21 +31,21 @@ type Protocol =
 
 /// Where a connection is between the client's connect and its leaving the gate.
 type Place =
-    | Away = 0
-    | Queued = 1
+    | Away = 0uy
+    | Queued = 1uy
     /// In the table, and not through the gate.
-    | Registered = 2
+    | Registered = 2uy
     /// Through the gate, and still to be stepped with `Retire`.
-    | Entering = 3
-    | Inside = 4
-    | Left = 5
+    | Entering = 3uy
+    | Inside = 4uy
+    | Left = 5uy
 
 /// How far the server is with a request.
 type Request =
-    | Absent = 0
-    | Arrived = 1
-    | Begun = 2
-    | HeadOut = 3
+    | Absent = 0uy
+    | Arrived = 1uy
+    | Begun = 2uy
+    | HeadOut = 3uy
 
 module Time =
     [<Literal>]
@@ -55,15 +55,20 @@ module Time =
     [<Literal>]
     let Done = 0x7FFFFFFE
 
+/// Room for one request. All of a connection's are in one array: what is looked at together lies together.
+[<Struct; NoEquality; NoComparison>]
+type Slot =
+    { mutable Due: int
+      mutable ArrivedTick: int
+      mutable Request: Request
+      /// It began after the notice: its response must carry it.
+      mutable Owed: bool }
+
 /// One connection, both ends of it. Times are milliseconds of the virtual clock.
 [<Sealed; AllowNullLiteral>]
 type Peer(number: int) =
     member _.Number = number
-    member val Requests: Request[] = Array.zeroCreate 3
-    member val Due: int[] = Array.zeroCreate 3
-    member val ArrivedTick: int[] = Array.zeroCreate 3
-    /// The request began after the notice: its response must carry it.
-    member val Owed: bool[] = Array.zeroCreate 3
+    member val Slots: Slot[] = Array.zeroCreate 3
 
     [<DefaultValue>]
     val mutable Manner: Manner
@@ -157,9 +162,9 @@ type Peer(number: int) =
 
     member p.Begin(manner, protocol, mode, wanted, comes) =
         for i in 0..2 do
-            p.Requests[i] <- Request.Absent
-            p.Due[i] <- Time.Never
-            p.Owed[i] <- false
+            p.Slots[i].Request <- Request.Absent
+            p.Slots[i].Due <- Time.Never
+            p.Slots[i].Owed <- false
         p.Manner <- manner
         p.Protocol <- protocol
         p.Mode <- mode
@@ -190,22 +195,22 @@ type Peer(number: int) =
 
     member p.InTable = p.Place >= Place.Registered && p.Place <= Place.Inside
 
-    member p.Slots = if p.Protocol = Overlapping then 3 else 1
+    member p.SlotCount = if p.Protocol = Overlapping then 3 else 1
 
     member p.Arrives i =
-        p.Requests[i] <- Request.Arrived
+        p.Slots[i].Request <- Request.Arrived
         p.Outstanding <- p.Outstanding + 1
 
     member p.Starts i =
-        p.Requests[i] <- Request.Begun
+        p.Slots[i].Request <- Request.Begun
         p.AtWork <- p.AtWork + 1
 
     /// Answered, or cut.
     member p.IsOver i =
-        if p.Requests[i] >= Request.Begun then p.AtWork <- p.AtWork - 1
+        if p.Slots[i].Request >= Request.Begun then p.AtWork <- p.AtWork - 1
         p.Outstanding <- p.Outstanding - 1
-        p.Requests[i] <- Request.Absent
-        p.Due[i] <- Time.Never
+        p.Slots[i].Request <- Request.Absent
+        p.Slots[i].Due <- Time.Never
 
     /// When anything next happens to it.
     member p.NextAt =
@@ -214,6 +219,6 @@ type Peer(number: int) =
             next <- min next p.EnterDue
         elif p.Place = Place.Inside then
             next <- min (min next p.EndDue) (min p.GoAwayDue p.FinDue)
-            for i in 0 .. p.Slots - 1 do
-                next <- min next p.Due[i]
+            for i in 0 .. p.SlotCount - 1 do
+                next <- min next p.Slots[i].Due
         next

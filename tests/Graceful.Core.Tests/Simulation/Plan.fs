@@ -71,10 +71,11 @@ module Plan =
             // Nothing but force ends a request that never ends, or sends bytes to somebody who does not read.
             if harmless then [| Polite; HalfHead; Endless; Leaver |]
             else [| Polite; HalfHead; Endless; Stuck; Mute; Leaver |]
-        let count = upTo c peers.Length
-        // A rush, or a life of a few seconds in which much is asked.
+        // A few alone come to rest in between, as a crowd hardly ever does.
+        let count = if c.Next 8 = 7 then c.Next 9 |> min peers.Length else upTo c peers.Length
+        // A rush, or a life of a few seconds; a crowd asks for much.
         let haste = oneOf c [| 1; 1; 4 |]
-        let appetite = oneOf c [| 1; 1; 6 |]
+        let appetite = oneOf c (if peers.Length <= 8 then [| 1; 1; 6 |] else [| 1; 6; 25 |])
         for peer in peers do
             let manner = oneOf c manners
             let protocol = oneOf c protocols
@@ -89,7 +90,8 @@ module Plan =
                    let limit, takes = 30 + c.Next 30, c.Next 20
                    { Name = "hook"; Stage = stage; TimeLimit = ms limit }, (if harmless then Succeeds else manner), takes |]
             |> Array.truncate hookCount
-        let first = trigger c (c.Next 120 * haste)
+        // In a small life most of the races are with the stop; a crowd is mostly inside when it comes.
+        let first = trigger c ((c.Next 120 + (if peers.Length <= 8 then 0 else 2 * c.Next 150)) * haste)
         let struct (start, _) = first[0]
         let kicks = if c.Next 2 = 0 || harmless then 0 else 1 + c.Next callsAtMost
         let calls =

@@ -31,7 +31,8 @@ type Server(w: World, plan: Plan) =
     let mutable successorHasThem = false
 
     let mutable swept = 0
-    let mutable lookAgain = TimeSpan.Zero
+    // In ticks: to compare two TimeSpans F# puts them both on the heap.
+    let mutable lookAgain = 0L
     let mutable verdict = LeaveAlone
     let mutable looked = false
 
@@ -77,7 +78,7 @@ type Server(w: World, plan: Plan) =
         if w.Tracing then w.Say $"  order: %A{effect}"
         match effect with
         | WakeAt moment -> wakeAt moment
-        | SampleIdle -> w.Schedule(Actor.Sampler, w.Soon 5)
+        | SampleIdle -> w.Schedule(Actor.Sampler, w.Soon 16)
         | FailReadiness
         | FireStopping -> ()
         | RefuseHandOver -> w.Tally.Count Happening.HandOverRefused
@@ -99,7 +100,7 @@ type Server(w: World, plan: Plan) =
             w.Schedule(Actor.Sweeper, w.Soon 3)
             swept <- 0
             looked <- false
-            lookAgain <- TimeSpan.MaxValue
+            lookAgain <- Int64.MaxValue
         | StartHook i -> startHook i
         | CancelHook i ->
             if hook = i then
@@ -179,8 +180,8 @@ type Server(w: World, plan: Plan) =
             let p = w.Queue[i]
             if not successorHasThem then w.Break "the listeners closed over somebody in the queue"
             w.Tally.Count Happening.LeftToTheSuccessor
-            for slot in 0 .. p.Slots - 1 do
-                if p.Requests[slot] <> Request.Absent then p.IsOver slot
+            for slot in 0 .. p.SlotCount - 1 do
+                if p.Slots[slot].Request <> Request.Absent then p.IsOver slot
             p.Place <- Place.Left
             p.ClientDue <- Time.Never
             w.Reschedule p
@@ -222,7 +223,7 @@ type Server(w: World, plan: Plan) =
         let struct (said, wait) =
             Connection.judge policy.QuietPeriod (TimeSpan(int64 quiet * TimeSpan.TicksPerMillisecond)) p.Pending p.Word
         verdict <- said
-        lookAgain <- min lookAgain wait
+        lookAgain <- min lookAgain wait.Ticks
         // Where there is nothing to do, nothing can come between the look and doing it.
         match said with
         | LeaveAlone ->
@@ -253,7 +254,7 @@ type Server(w: World, plan: Plan) =
         if swept < w.Count then w.Schedule(Actor.Sweeper, w.Next)
         else
             w.Schedule(Actor.Sweeper, Time.Never)
-            w.Post(ConnectionsSwept(if lookAgain = TimeSpan.MaxValue then policy.QuietPeriod else lookAgain))
+            w.Post(ConnectionsSwept(if lookAgain = Int64.MaxValue then policy.QuietPeriod else TimeSpan lookAgain))
 
     let sample () =
         w.Schedule(Actor.Sampler, Time.Never)

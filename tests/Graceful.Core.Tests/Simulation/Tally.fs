@@ -2,13 +2,14 @@ namespace Graceful.Core.Tests.Simulation
 
 open System
 
-/// What can happen in a simulated life. The first three are the events: one step of one machine each.
+/// What can happen in a simulated life. The first four are the events: one step of one machine each.
 type Happening =
     | ConnectionStepped = 0
     | GateStepped = 1
     | ServerStepped = 2
-    | TurnTaken = 3
-    | ConnectionJudged = 4
+    /// The same event again, at once; it may change nothing.
+    | StepRepeated = 3
+    | TurnTaken = 4
     // How peers are.
     | PoliteMet = 5
     | LeaverMet = 6
@@ -41,7 +42,7 @@ type Happening =
     | WokenLate = 31
     | WokenEarly = 32
     | LetterRepeated = 33
-    | StepRepeated = 34
+    | ConnectionJudged = 34
     | AnsweredTooLate = 35
     // Hooks.
     | HookSucceeded = 36
@@ -88,7 +89,7 @@ type Tally() =
     member val MostInside = 0 with get, set
 
     /// Steps of the three machines.
-    member _.Events = counts[0] + counts[1] + counts[2]
+    member _.Events = counts[0] + counts[1] + counts[2] + counts[3]
 
     member t.Add(other: Tally) =
         for kind in kinds do

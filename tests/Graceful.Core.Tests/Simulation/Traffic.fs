@@ -6,8 +6,8 @@ open Graceful.Core
 let private serve (w: World) (p: Peer) =
     p.Place <- Place.Inside
     w.Entering <- w.Entering - 1
-    for i in 0 .. p.Slots - 1 do
-        if p.Requests[i] = Request.Arrived then p.Due[i] <- w.Soon 11
+    for i in 0 .. p.SlotCount - 1 do
+        if p.Slots[i].Request = Request.Arrived then p.Slots[i].Due <- w.Soon 11
     if w.EverybodyKnows && not (Connection.isRetiring p.Word) then
         w.Break "somebody came in after the notice and does not know"
 
@@ -55,7 +55,7 @@ let private enter (w: World) (p: Peer) =
 let private send (w: World) (p: Peer) i =
     p.Wanted <- p.Wanted - 1
     p.Arrives i
-    p.ArrivedTick[i] <- w.Tick
+    p.Slots[i].ArrivedTick <- w.Tick
     p.LastByte <- w.Now
     if w.Tracing then w.Say $"client {p.Number}: sends a request"
     if p.Hastened || (p.ServerClosed && p.FinDue <> Time.Never) then
@@ -63,13 +63,13 @@ let private send (w: World) (p: Peer) i =
         w.Tally.Count Happening.CutAfterTheLook
         p.IsOver i
     elif p.Place = Place.Inside then
-        p.Due[i] <- w.Soon 11
+        p.Slots[i].Due <- w.Soon 11
     p.ClientDue <- if p.Protocol = Overlapping && p.Wanted > 0 then w.Now + 1 + w.Pick 8 else Time.Never
 
 let private freeSlot (p: Peer) =
     let mutable free = -1
-    for i in p.Slots - 1 .. -1 .. 0 do
-        if p.Requests[i] = Request.Absent then free <- i
+    for i in p.SlotCount - 1 .. -1 .. 0 do
+        if p.Slots[i].Request = Request.Absent then free <- i
     free
 
 let private go (w: World) (p: Peer) =
@@ -111,10 +111,10 @@ let private head (w: World) (p: Peer) i =
             p.Told <- true
             w.Tally.Count Happening.ToldByHead
             w.Happen(p, Tell)
-        if onTheHead && p.Owed[i] && not p.Told && not p.ServerClosed && not p.WasReset then
+        if onTheHead && p.Slots[i].Owed && not p.Told && not p.ServerClosed && not p.WasReset then
             w.Break "a request that began after the notice was answered without it"
-        p.Requests[i] <- Request.HeadOut
-        p.Due[i] <-
+        p.Slots[i].Request <- Request.HeadOut
+        p.Slots[i].Due <-
             if p.Manner = Stuck then Time.Never
             elif w.Pick 8 = 7 then w.Now + 150
             else w.Now + 1 + w.Pick 12
@@ -144,16 +144,16 @@ let private finish (w: World) (p: Peer) i =
         p.ClientDue <- min p.ClientDue (w.Now + 1 + (if p.Manner = Endless then w.Pick 4 else w.Pick 90))
 
 let private work (w: World) (p: Peer) i =
-    match p.Requests[i] with
+    match p.Slots[i].Request with
     | Request.Arrived ->
         p.Starts i
-        p.Owed[i] <- p.Noticed
-        p.Due[i] <- if p.Manner = Stuck && w.Pick 2 = 1 then Time.Never else w.Soon 9
+        p.Slots[i].Owed <- p.Noticed
+        p.Slots[i].Due <- if p.Manner = Stuck && w.Pick 2 = 1 then Time.Never else w.Soon 9
         w.Tally.Count Happening.RequestBegun
         if p.Protocol = Raw then mark w p (if p.Mode = Manual then MarkedInUse else BytesRead) else w.Happen(p, Begin)
     | Request.Begun -> head w p i
     | Request.HeadOut -> finish w p i
-    | _ -> p.Due[i] <- Time.Never
+    | _ -> p.Slots[i].Due <- Time.Never
 
 let private goAway (w: World) (p: Peer) =
     p.GoAwayDue <- Time.Never
@@ -172,8 +172,8 @@ let private transportEnds (w: World) (p: Peer) =
     if p.Outstanding > 0 && not p.ClientLeft && not p.WasReset then
         w.Break "a request was cut though its client stayed and nobody forced"
     let late = p.AtWork > 0
-    for i in 0 .. p.Slots - 1 do
-        if p.Requests[i] <> Request.Absent then
+    for i in 0 .. p.SlotCount - 1 do
+        if p.Slots[i].Request <> Request.Absent then
             w.Tally.Count(if p.WasReset then Happening.CutByReset else Happening.CutByItsClient)
     p.ClientDue <- Time.Never
     w.Happen(p, Ended)
@@ -194,8 +194,8 @@ let act (w: World) (p: Peer) =
     elif inside && p.EndDue <= now then transportEnds w p
     elif inside && p.GoAwayDue <= now then goAway w p
     elif inside && p.FinDue <= now then seesTheEnd w p
-    elif inside && p.Due[0] <= now then work w p 0
-    elif inside && p.Due[1] <= now then work w p 1
-    elif inside && p.Due[2] <= now then work w p 2
+    elif inside && p.Slots[0].Due <= now then work w p 0
+    elif inside && p.Slots[1].Due <= now then work w p 1
+    elif inside && p.Slots[2].Due <= now then work w p 2
     else client w p
 

@@ -2,6 +2,13 @@ namespace Graceful.Core.Tests.Simulation
 
 open System.Numerics
 
+/// When an actor is due, and where in the wheel it is.
+[<Struct; NoEquality; NoComparison>]
+type private Appointment =
+    { mutable Due: int
+      mutable Row: int16
+      mutable Place: int16 }
+
 /// Who is due when, found without a look at everybody: one row of actors for each of the next milliseconds.
 /// Who is due later than the wheel reaches waits in its last row, and is put off when that row's time comes.
 [<Sealed>]
@@ -12,17 +19,15 @@ type Wheel(actors: int) =
     let entries: int16[] = Array.zeroCreate (rows * width)
     let counts: int[] = Array.zeroCreate rows
     let occupied: uint64[] = Array.zeroCreate (rows / 64)
-    let dues = Array.create actors Time.Never
-    let rowOf: int[] = Array.zeroCreate actors
-    let placeOf: int[] = Array.zeroCreate actors
+    let book = Array.create actors { Due = Time.Never; Row = 0s; Place = 0s }
     let mutable now = 0
 
     let take actor =
-        let row, place = rowOf[actor], placeOf[actor]
+        let row, place = int book[actor].Row, int book[actor].Place
         let left = counts[row] - 1
         let last = entries[row * width + left]
         entries[row * width + place] <- last
-        placeOf[int last] <- place
+        book[int last].Place <- int16 place
         counts[row] <- left
         if left = 0 then occupied[row >>> 6] <- occupied[row >>> 6] &&& ~~~(1UL <<< row)
 
@@ -30,8 +35,8 @@ type Wheel(actors: int) =
         let row = (min (max due now) (now + rows - 1)) &&& (rows - 1)
         let place = counts[row]
         entries[row * width + place] <- int16 actor
-        rowOf[actor] <- row
-        placeOf[actor] <- place
+        book[actor].Row <- int16 row
+        book[actor].Place <- int16 place
         counts[row] <- place + 1
         if place = 0 then occupied[row >>> 6] <- occupied[row >>> 6] ||| (1UL <<< row)
 
@@ -55,26 +60,27 @@ type Wheel(actors: int) =
         let mutable place = counts[row] - 1
         while place >= 0 do
             let actor = int entries[row * width + place]
-            if dues[actor] > now then
+            if book[actor].Due > now then
                 take actor
-                put actor dues[actor]
+                put actor book[actor].Due
             place <- place - 1
 
     member _.Reset() =
         for actor in 0 .. actors - 1 do
-            if dues[actor] <> Time.Never then
+            if book[actor].Due <> Time.Never then
                 take actor
-                dues[actor] <- Time.Never
+                book[actor].Due <- Time.Never
         now <- 0
 
-    member _.Due actor = dues[actor]
+    member _.Due actor = book[actor].Due
 
     /// When it is this actor's turn; `Never` takes it off.
     member _.Schedule(actor, at) =
         let due = if at >= Time.Done then Time.Never else at
-        if due <> dues[actor] then
-            if dues[actor] <> Time.Never then take actor
-            dues[actor] <- due
+        let before = book[actor].Due
+        if due <> before then
+            if before <> Time.Never then take actor
+            book[actor].Due <- due
             if due <> Time.Never then put actor due
 
     /// Goes on to when the first actor is due, or to `limit` if nobody is due before it; says whether somebody is due.

@@ -152,7 +152,8 @@ type World(choices: Choices, size: int, planted: Planted) =
         let struct (next, effect) = Connection.step event before
         p.Word <- next
         tally.Count Happening.ConnectionStepped
-        match Connection.phase before with
+        let was = Connection.phase before
+        match was with
         | New
         | Active
         | Hijacked -> w.LastBusy <- w.Now
@@ -161,7 +162,7 @@ type World(choices: Choices, size: int, planted: Planted) =
         if w.Tracing then
             let phase, inFlight = Connection.phase next, Connection.inFlight next
             w.Say $"connection {p.Number}: %A{event} -> %A{phase}, %d{inFlight} in flight, %A{effect}"
-        w.Judge(p, event, before, next)
+        w.Judge(p, event, was, next)
         match effect with
         | Nothing -> ()
         | BecameActive -> if p.AtWork <> 1 then w.Break "it became active, and not by its first request"
@@ -182,19 +183,19 @@ type World(choices: Choices, size: int, planted: Planted) =
             w.StepGate Leave |> ignore
 
     /// What must hold after every step, whatever it was.
-    member private w.Judge(p: Peer, event, before, next) =
+    member private w.Judge(p: Peer, event, was, next) =
         match Connection.phase next with
         | New
         | Active
         | Idle ->
             if Connection.inFlight next <> p.AtWork then w.Break "the word miscounts what is in flight"
-            match Connection.phase before with
+            match was with
             | New
             | Active
             | Idle -> ()
             | Hijacked
             | Closed -> w.Break "a connection came back from where there is no way back"
-        | Hijacked -> if Connection.phase before = Closed then w.Break "a closed connection was hijacked"
+        | Hijacked -> if was = Closed then w.Break "a closed connection was hijacked"
         | Closed ->
             if p.Protocol <> Raw && not (Connection.isGone next) && Connection.inFlight next <> p.AtWork then
                 w.Break "the word of a closed connection miscounts what is in flight"
@@ -237,8 +238,8 @@ type World(choices: Choices, size: int, planted: Planted) =
         p.ServerClosed <- true
         // The close of such a connection is a GOAWAY of its own.
         if p.Protocol = Overlapping then p.NoticeSeen <- min p.NoticeSeen (w.Soon 5)
-        for i in 0 .. p.Slots - 1 do
-            if p.Requests[i] = Request.Arrived then
+        for i in 0 .. p.SlotCount - 1 do
+            if p.Slots[i].Request = Request.Arrived then
                 // The reader may have it already; then it is served. Else it meets the close on the wire.
                 if p.Protocol <> Raw && choices.Next 2 = 1 then tally.Count Happening.RacedTheClose else w.Cut(p, i)
         w.FinishClose p
@@ -246,7 +247,7 @@ type World(choices: Choices, size: int, planted: Planted) =
     /// A request that nobody will read. That is fair only when the look that decided on it could not see its bytes, or
     /// when the client was told.
     member private w.Cut(p: Peer, i) =
-        if p.ArrivedTick[i] < p.LookTick && w.Quiet > 0 && not p.Told && not w.Forced then
+        if p.Slots[i].ArrivedTick < p.LookTick && w.Quiet > 0 && not p.Told && not w.Forced then
             w.Break "a request that had arrived before the sweep looked was cut"
         tally.Count Happening.CutAfterTheLook
         p.IsOver i
@@ -264,8 +265,8 @@ type World(choices: Choices, size: int, planted: Planted) =
         if not p.Hastened then tally.Count Happening.Hastened
         p.Hastened <- true
         if w.Tracing then w.Say $"connection {p.Number}: hastened"
-        for i in 0 .. p.Slots - 1 do
-            if p.Requests[i] = Request.Arrived then w.Cut(p, i)
+        for i in 0 .. p.SlotCount - 1 do
+            if p.Slots[i].Request = Request.Arrived then w.Cut(p, i)
         if p.AtWork = 0 then p.EndDue <- min p.EndDue (w.Soon 3)
 
     member w.Reset() =

@@ -61,6 +61,9 @@ let private judgeEnd (w: World) (server: Server) (plan: Plan) =
     Rules.whole w
     let code = LifecycleOracle.exitCode server.Trace
     if server.ExitCode <> code then w.Break $"exit code {server.ExitCode}, and what happened makes {code}"
+    match server.State with
+    | Exited s when List.sort s.Troubles = List.sort (LifecycleOracle.troubles server.Trace) -> ()
+    | state -> w.Break $"what went wrong is not what is remembered: %A{state}"
     for i in 0 .. plan.Policy.Hooks.Length - 1 do
         let ran = server.HooksRun &&& (1 <<< i) <> 0
         if not ran && (plan.Policy.Hooks[i].Stage = AfterDrain || not w.Forced) then w.Break "a hook did not run"

@@ -25,6 +25,7 @@ type Server(w: World, plan: Plan) =
     let mutable steps: Step list = []
     let mutable stopped = Time.Never
 
+    let mutable fired = false
     let mutable paused = false
     let mutable closing = false
     let mutable listening = true
@@ -75,12 +76,17 @@ type Server(w: World, plan: Plan) =
         if plan.Hooks[i] <> Hangs then w.Schedule(Actor.HookRunner, w.Now + plan.HookTimes[i])
 
     let obey effect =
-        if w.Tracing then w.Say $"  order: %A{effect}"
+        if w.Tracing then
+            match effect with
+            | WakeAt(Instant ticks) -> w.Say $"  order: WakeAt {ticks / TimeSpan.TicksPerMillisecond} ms"
+            | other -> w.Say $"  order: %A{other}"
         match effect with
         | WakeAt moment -> wakeAt moment
-        | SampleIdle -> w.Schedule(Actor.Sampler, w.Soon 16)
-        | FailReadiness
-        | FireStopping -> ()
+        | SampleIdle -> w.Schedule(Actor.Sampler, w.Soon 60)
+        | FailReadiness -> ()
+        | FireStopping ->
+            if fired then w.Break "the stopping token fired twice"
+            fired <- true
         | RefuseHandOver -> w.Tally.Count Happening.HandOverRefused
         | PauseAccepting -> paused <- true
         | ResumeAccepting ->
@@ -88,6 +94,7 @@ type Server(w: World, plan: Plan) =
             w.Schedule(Actor.Acceptor, w.Soon 3)
         | AnnounceLeaving -> startWalk Walk.Announce Announce
         | CloseListeners theirs ->
+            if closing then w.Break "the listeners were closed twice"
             closing <- true
             successorHasThem <- theirs
             w.Schedule(Actor.Acceptor, w.Soon 5)
@@ -127,10 +134,12 @@ type Server(w: World, plan: Plan) =
 
     /// The next connection of a walk.
     let walkOn () =
+        while walked < w.Count && not w.Peers[walked].InTable do
+            walked <- walked + 1
         if walked < w.Count then
             let p = w.Peers[walked]
             walked <- walked + 1
-            if p.InTable && not (w.Planted = Planted.EnterBeforeRegister && p.Place <> Place.Inside) then
+            if not (w.Planted = Planted.EnterBeforeRegister && p.Place <> Place.Inside) then
                 if walk = Walk.Abort then w.Happen(p, Abort) else Traffic.retire w p
                 w.Reschedule p
         else

@@ -144,6 +144,15 @@ type World(choices: Choices, size: int, planted: Planted) =
         | NoChange
         | Refuse -> ()
         if Gate.inside next <> int64 w.Inside then w.Break "the gate miscounts who is inside"
+        match event with
+        | Enter
+        | Leave -> ()
+        | Announce
+        | Drain
+        | Shut ->
+            tally.Count Happening.StepRepeated
+            let struct (again, second) = Gate.step event next
+            if again <> next || second <> NoChange then w.Break $"%A{event} came twice, and the second changed something"
         effect
 
     /// Steps a connection, and obeys.

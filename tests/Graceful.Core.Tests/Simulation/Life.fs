@@ -57,13 +57,27 @@ let private judgeTime (w: World) (server: Server) (plan: Plan) =
     | ValueNone -> ()
     if plan.Harmless && took > 1500 then w.Break $"it took {took} ms, though everybody behaved"
 
+/// Every signal on the way out, against when it had to force.
+let private judgeKicks (w: World) (trace: Trace) =
+    let cuts order = (match order with AbortConnections | CancelHook _ | Terminate _ -> true | _ -> false)
+    for step, forces in LifecycleOracle.kicks trace do
+        match step.Before with
+        | Running _
+        | IdleExpired -> ()
+        | Draining _
+        | Hooks _
+        | Exited _ ->
+            if List.exists cuts step.Orders <> forces then
+                w.Break(if forces then "a second signal did not force" else "a signal forced that was not a second one in time")
+
 let private judgeEnd (w: World) (server: Server) (plan: Plan) =
     Rules.whole w
     let code = LifecycleOracle.exitCode server.Trace
     if server.ExitCode <> code then w.Break $"exit code {server.ExitCode}, and what happened makes {code}"
+    judgeKicks w server.Trace
     match server.State with
     | Exited s when List.sort s.Troubles = List.sort (LifecycleOracle.troubles server.Trace) -> ()
-    | state -> w.Break $"what went wrong is not what is remembered: %A{state}"
+    | _ -> w.Break "what is remembered as trouble is not what went wrong"
     for i in 0 .. plan.Policy.Hooks.Length - 1 do
         let ran = server.HooksRun &&& (1 <<< i) <> 0
         if not ran && (plan.Policy.Hooks[i].Stage = AfterDrain || not w.Forced) then w.Break "a hook did not run"

@@ -65,5 +65,10 @@ let edge (w: World) (s: Step) =
     | SuccessorFailed _, Running(Starting _, idle), after when after <> Running(Absent, idle) ->
         w.Break "a hand-over that failed changed something"
     | _ -> ()
+    if List.contains AbortConnections s.Orders then
+        match s.Event, s.Before with
+        | (ForceRequested _ | StopRequested(Signal _)), Draining _ -> ()
+        | Woke, Draining({ Deadline = ValueSome deadline }, _) when s.Now >= deadline -> ()
+        | _ -> w.Break "forced, and not by the deadline, a second signal or whoever may"
     notice w s from into
     if from <> into then whole w

@@ -36,6 +36,9 @@ until {wish.Events:N0} events have happened."
         1
     else
         printfn $"{Progress.line lives wish.Events watch.Elapsed}"
+        // On a machine that others use too this says more than the pace.
+        let busy = Process.GetCurrentProcess().TotalProcessorTime.TotalSeconds
+        printfn $"{busy:F1} s of processor time, {float lives.Events / busy / 1e6:F1} million events in each"
         match lives.Broken with
         | ValueSome found -> tell wish found
         | ValueNone ->

@@ -83,7 +83,11 @@ let private judgeEnd (w: World) (server: Server) (plan: Plan) =
         if not ran && (plan.Policy.Hooks[i].Stage = AfterDrain || not w.Forced) then w.Break "a hook did not run"
     for i in 0 .. w.Count - 1 do
         if server.ExitCode = 0 && w.Peers[i].WasReset then w.Break "exit 0, and somebody was reset"
-    if not w.Forced then
+    if w.Forced then
+        match Gate.step Enter w.Gate with
+        | struct (_, Refuse) -> ()
+        | _ -> w.Break "forced, and the gate still lets people in"
+    else
         if w.Inside > 0 then w.Break "it exited while somebody is inside, and nobody forced"
         if w.Emptied <> 1 then w.Break "it exited and the gate was never empty"
         for i in 0 .. w.Count - 1 do

@@ -199,6 +199,9 @@ type Server(w: World, plan: Plan) =
     /// One from the queue; or, on the last call, the news that nobody is left in it.
     let accept () =
         w.Schedule(Actor.Acceptor, Time.Never)
+        let stage = Lifecycle.stage state
+        if paused && orders.IsEmpty && (stage = Stage.Running || stage = Stage.LameDuck) then
+            w.Break "somebody waits in the queue of a server that runs, and nobody accepts"
         if w.Accepted < w.Queued && mayAccept () then
             let p = w.Queue[w.Accepted]
             w.Accepted <- w.Accepted + 1

@@ -54,11 +54,20 @@ let shortest (w: World) reason (choices: byte[]) =
             | ValueNone -> ()
     best
 
+/// Of a story that stays long, its beginning and its end; in between somebody was busy for ever.
+let private bound (lines: System.Collections.Generic.List<string>) =
+    let first, last = 60, 30
+    if lines.Count > first + last then
+        let left = lines.Count - first - last
+        lines.RemoveRange(first, left)
+        lines.Insert(first, $"     ... {left} lines ...")
+
 /// What happens in the life that these choices make, in words.
 let tell (w: World) choices =
     w.Tracing <- true
     broken w choices |> ignore
     w.Tracing <- false
+    bound w.Lines
     String.Join("\n", w.Lines)
 
 /// A life in a smaller world that breaks the same rule: a fault that hundreds show, a few mostly show too.

@@ -193,7 +193,8 @@ let bench (options: string list) =
 /// What is soaked, each part with its own options; the first that fails ends it.
 let soak (options: string list) =
     built.Force()
-    let parts = [ "lives of whole servers in virtual time", fun () -> exitCodeOf "dotnet" (program "Graceful.Soak" :: options) [] ]
+    let lives () = exitCodeOf "dotnet" (program "Graceful.Soak" :: options) []
+    let parts: (string * (unit -> int)) list = [ ("lives of whole servers in virtual time", lives) ]
     for what, part in parts do
         printfn $"\n== {what}"
         let code = part ()

@@ -2,11 +2,14 @@
 module Graceful.Core.Tests.Simulation.Shrink
 
 open System
+open System.Diagnostics
 
 /// The rule that a list of choices breaks, if it breaks one, and how many turns it took to.
 let private broken (w: World) choices =
     w.Choices.Replay choices
     Life.broken w |> ValueOption.map (fun reason -> struct (reason, w.Tick))
+
+let private patience = TimeSpan.FromSeconds 30L
 
 /// Digits do not make another fault of it.
 let private kind (reason: string) = reason |> String.filter (Char.IsDigit >> not)
@@ -33,18 +36,19 @@ let private simpler (choices: byte[]) =
                 Array.mapi (fun j choice -> if i = j then choice - 1uy else choice) choices
     }
 
-/// The shortest list of choices found that breaks the same rule, within a limit of attempts.
+/// The shortest list of choices found that breaks the same rule, within a limit of attempts and of time.
 let shortest (w: World) reason (choices: byte[]) =
     let mutable best = choices
     let size turns (choices: byte[]) = struct (turns, choices.Length, Array.sumBy int choices)
     let mutable least = size Int32.MaxValue choices
     let mutable attempts = 20_000
     let mutable better = true
+    let watch = Stopwatch.StartNew()
     while better && attempts > 0 do
         better <- false
         let candidates = (simpler best).GetEnumerator()
         while not better && attempts > 0 && candidates.MoveNext() do
-            attempts <- attempts - 1
+            attempts <- if watch.Elapsed < patience then attempts - 1 else 0
             match broken w candidates.Current with
             | ValueSome(struct (r, turns)) when kind r = kind reason && size turns w.Choices.Made < least ->
                 best <- w.Choices.Made

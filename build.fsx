@@ -195,9 +195,20 @@ let prove (options: string list) =
     built.Force()
     exit (exitCodeOf "dotnet" (program "Graceful.Proof" :: options) [])
 
+/// What is soaked, each part with its own options; the first that fails ends it.
+let soak (options: string list) =
+    built.Force()
+    let lives () = exitCodeOf "dotnet" (program "Graceful.Soak" :: options) []
+    let parts: (string * (unit -> int)) list = [ ("lives of whole servers in virtual time", lives) ]
+    for what, part in parts do
+        printfn $"\n== {what}"
+        let code = part ()
+        if code <> 0 then exit code
+
 let targets: (string * string * (string list -> unit)) list =
     [ "demo", "the main job, seen: the same server plain and graceful, loaded, stopped by SIGTERM, and what its clients saw", ignore >> demo
       "test", "build and run all tests; words choose test projects by name", test
+      "soak", "lives of servers by the million in virtual time: --events N --seed S, and --help for more", soak
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
       "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
       "prove", "walk every state that the whole system can reach, and check every rule in each", prove

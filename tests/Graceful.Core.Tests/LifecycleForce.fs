@@ -90,7 +90,7 @@ let ``after a forced stop it exits whatever peers do`` () =
             | Exited _ -> now
             | Hooks(_, run) when left > 0 ->
                 let now = max now run.Due
-                exits now (LifecycleScript.run t.Policy now Woke state).After (left - 1)
+                exits now (LifecycleSteps.run t.Policy now Woke state).After (left - 1)
             | _ -> Instant Int64.MaxValue
         t |> every (fun s ->
             not (List.contains AbortConnections s.Orders)

@@ -4,7 +4,6 @@ module Graceful.Core.Tests.LifecycleOracle
 
 open System
 open Graceful.Core
-open Graceful.Core.Tests.LifecycleScript
 
 let private cause event =
     match event with

@@ -183,7 +183,7 @@ let ``a stale wake-up changes nothing`` () =
 let ``CancelHook follows a hook that is over time`` () =
     forAllLives (fun t ->
         t |> every (fun s ->
-            let cancelled run = List.head (LifecycleScript.run t.Policy run.Due Woke s.After).Orders = CancelHook run.Index
+            let cancelled run = List.head (LifecycleSteps.run t.Policy run.Due Woke s.After).Orders = CancelHook run.Index
             match s.After with
             | Draining({ Deadline = deadline }, RunningBeforeHooks run) ->
                 deadline |> ValueOption.exists (fun deadline -> deadline <= run.Due) || cancelled run

@@ -6,51 +6,7 @@ open FsCheck
 open FsCheck.FSharp
 open Graceful.Core
 
-let ms (n: int) = TimeSpan.FromMilliseconds(int64 n)
-let at (n: int) = Instant(TimeSpan.FromMilliseconds(int64 n).Ticks)
-
-/// What happens next. Said in terms of what the server waits for, so that random lives get far.
-type Move =
-    /// The very answer that the state waits for; a hook, a successor or an idle sample takes its result from here.
-    | Answer of HookResult
-    /// The clock comes to when it wants to be woken.
-    | WakeUp
-    /// A timer fires too soon.
-    | WakeEarly
-    /// A timer fires too late.
-    | WakeLate
-    /// Time goes by and nobody looks.
-    | Pass of milliseconds: int
-    /// Anything at all, expected or not.
-    | Say of Event
-
 type Script = { Policy: Policy; Moves: Move list }
-
-type Step =
-    { Now: Instant
-      Event: Event
-      Before: Lifecycle
-      After: Lifecycle
-      /// What was ordered beside the wake-up.
-      Orders: Effect list
-      Wake: Effect list }
-
-type Trace =
-    { Policy: Policy
-      Moves: Move list
-      Steps: Step list
-      /// When the way out began.
-      Stopped: Instant }
-
-let private isWake effect =
-    match effect with
-    | WakeAt _ -> true
-    | _ -> false
-
-let run policy now event state =
-    let struct (next, effects) = Lifecycle.step policy now event state
-    let wake, orders = List.partition isWake effects
-    { Now = now; Event = event; Before = state; After = next; Orders = orders; Wake = wake }
 
 let private idleAnswer policy result =
     IdleSampled((if result = Succeeded then 0 else 1), policy.IdleLimit |> ValueOption.defaultValue TimeSpan.Zero)
@@ -195,13 +151,6 @@ let show trace =
         let (Instant ticks) = step.Now
         $"  %6d{ticks / 10_000L} ms %A{step.Event} -> %A{Lifecycle.stage step.After} %A{step.Orders}"
     trace.Steps |> List.map line |> String.concat "\n"
-
-/// The same seed makes the same lives, here and in the simulation.
-let seed =
-    match Environment.GetEnvironmentVariable "GRACEFUL_SEED" with
-    | null
-    | "" -> 20_26UL
-    | text -> UInt64.Parse text
 
 /// Checks a property of whole traces, over generated scripts.
 let forAllLives (holds: Trace -> bool) =

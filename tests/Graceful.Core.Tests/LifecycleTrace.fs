@@ -3,7 +3,6 @@ module Graceful.Core.Tests.LifecycleTrace
 
 open System
 open Graceful.Core
-open Graceful.Core.Tests.LifecycleScript
 
 let orders trace = trace.Steps |> List.collect _.Orders
 let count effect trace = orders trace |> List.filter ((=) effect) |> List.length

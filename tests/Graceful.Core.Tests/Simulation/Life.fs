@@ -8,77 +8,157 @@ open Graceful.Core.Tests
 /// Nobody lives this long: who does waits for something that never comes.
 let private longest = 30_000
 
+[<Literal>]
+let private Nobody = -1
+
+/// The connections' numbers begin behind those of the server's own actors.
+[<Literal>]
+let private Actors = 8
+
+/// The server's actor at this place among those that are due.
+let private dueActor (w: World) place =
+    let mutable left = place
+    let mutable actor = 0
+    while left > 0 || w.DueOf(enum actor) > w.Now do
+        if w.DueOf(enum actor) <= w.Now then left <- left - 1
+        actor <- actor + 1
+    actor
+
 /// The next actor: whoever is due first; among several a choice, for that is where the races are.
-let private next (w: World) (server: Server) =
-    let mutable due = Time.Never
-    let mutable ties = 0
-    let mutable chosen = -1
-    for actor in 0 .. 6 + w.Count do
-        let at = server.DueOf actor
-        if at < due then
-            due <- at
-            ties <- 1
-            chosen <- actor
-        elif at = due && at <> Time.Never then
-            ties <- ties + 1
-    if ties > 1 then
-        let mutable left = w.Pick ties
-        chosen <- -1
-        for actor in 0 .. 6 + w.Count do
-            if chosen < 0 && server.DueOf actor = due then
-                if left = 0 then chosen <- actor
-                left <- left - 1
-    w.Now <- max w.Now (if due = Time.Never then w.Now else due)
-    if chosen < 0 || due >= Time.Done then -1 else chosen
+let private next (w: World) =
+    let serverDue = w.Soonest
+    let limit = if serverDue = Time.Never then serverDue else max serverDue w.Now
+    let peersDue = w.Wheel.GoOn limit
+    if not peersDue && limit = Time.Never then Nobody
+    else
+        w.Now <- w.Wheel.Now
+        let mutable actors = 0
+        if serverDue <= w.Now then
+            for actor in 0 .. Actors - 1 do
+                if w.DueOf(enum actor) <= w.Now then actors <- actors + 1
+        let all = actors + (if peersDue then w.Wheel.Ready else 0)
+        // A choice is a byte; of a crowd that large the first are as good as any.
+        let chosen = if all > 1 then w.Pick(min all 256) else 0
+        if chosen < actors then dueActor w chosen else Actors + w.Wheel.At(chosen - actors)
+
+let private ms (t: TimeSpan) = int (t.Ticks / TimeSpan.TicksPerMillisecond)
+
+/// No longer than the grace period and the after-drain hooks, and what the adapters themselves
+/// take: a turn for every order and connection, and timers that are late.
+let private judgeTime (w: World) (server: Server) (plan: Plan) =
+    let policy = plan.Policy
+    let took = server.ExitedAt - server.StoppedAt
+    let hooks =
+        policy.Hooks |> Array.sumBy (fun hook -> if hook.Stage = AfterDrain then ms hook.TimeLimit + 10 + plan.Late else 0)
+    let slack = 40 + plan.Late + w.Count / 8
+    match policy.GracePeriod with
+    | ValueSome grace when took > ms grace + hooks + slack -> w.Break $"it took {took} ms, with a grace period of {ms grace} ms"
+    | ValueSome _
+    | ValueNone -> ()
+    if plan.Harmless && took > 1500 then w.Break $"it took {took} ms, though everybody behaved"
+
+/// Every signal on the way out, against when it had to force.
+let private judgeKicks (w: World) (trace: Trace) =
+    let cuts order = (match order with AbortConnections | CancelHook _ | Terminate _ -> true | _ -> false)
+    for step, forces in LifecycleOracle.kicks trace do
+        match step.Before with
+        | Running _
+        | IdleExpired -> ()
+        | Draining _
+        | Hooks _
+        | Exited _ ->
+            if List.exists cuts step.Orders <> forces then
+                w.Break(if forces then "a second signal did not force" else "a signal forced that was not a second one in time")
 
 let private judgeEnd (w: World) (server: Server) (plan: Plan) =
-    let policy = plan.Policy
-    let ms (t: TimeSpan) = int (t.Ticks / TimeSpan.TicksPerMillisecond)
+    Rules.whole w
     let code = LifecycleOracle.exitCode server.Trace
     if server.ExitCode <> code then w.Break $"exit code {server.ExitCode}, and what happened makes {code}"
-    for i in 0 .. policy.Hooks.Length - 1 do
+    judgeKicks w server.Trace
+    match server.State with
+    | Exited s when List.sort s.Troubles = List.sort (LifecycleOracle.troubles server.Trace) -> ()
+    | _ -> w.Break "what is remembered as trouble is not what went wrong"
+    for i in 0 .. plan.Policy.Hooks.Length - 1 do
         let ran = server.HooksRun &&& (1 <<< i) <> 0
-        if not ran && (policy.Hooks[i].Stage = AfterDrain || not w.Forced) then w.Break "a hook did not run"
+        if not ran && (plan.Policy.Hooks[i].Stage = AfterDrain || not w.Forced) then w.Break "a hook did not run"
     for i in 0 .. w.Count - 1 do
         if server.ExitCode = 0 && w.Peers[i].WasReset then w.Break "exit 0, and somebody was reset"
-    if not w.Forced then
+    if w.Forced then
+        match Gate.step Enter w.Gate with
+        | struct (_, Refuse) -> ()
+        | _ -> w.Break "forced, and the gate still lets people in"
+    else
         if w.Inside > 0 then w.Break "it exited while somebody is inside, and nobody forced"
         if w.Emptied <> 1 then w.Break "it exited and the gate was never empty"
         for i in 0 .. w.Count - 1 do
             if w.Peers[i].InTable then w.Break "it exited while somebody is in the table, and nobody forced"
-    let took = w.Now - server.StoppedAt
-    let hooks = policy.Hooks |> Array.sumBy (fun hook -> if hook.Stage = AfterDrain then ms hook.TimeLimit + 10 else 0)
-    match policy.GracePeriod with
-    | ValueSome grace when took > ms grace + hooks + 40 -> w.Break $"it took {took} ms, with a grace period of {ms grace} ms"
-    | ValueSome _
-    | ValueNone -> ()
-    if plan.Harmless then
-        if server.ExitCode <> 0 then w.Break $"exit code {server.ExitCode}, though everybody behaved"
-        if took > 1500 then w.Break $"it took {took} ms, though everybody behaved"
+    judgeTime w server plan
+    if plan.Harmless && server.ExitCode <> 0 then w.Break $"exit code {server.ExitCode}, though everybody behaved"
+
+let private countTrouble (tally: Tally) trouble =
+    match trouble with
+    | Forced GracePeriodOver -> tally.Count Happening.GracePeriodOver
+    | Forced SecondSignal -> tally.Count Happening.SecondSignal
+    | Forced HostTimedOut -> tally.Count Happening.HostTimedOut
+    | HookTrouble(_, Failed _) -> tally.Count Happening.HookFailed
+    | HookTrouble(_, TimedOut) -> tally.Count Happening.HookTimedOut
+    | HookTrouble(_, Cancelled) -> tally.Count Happening.HookCancelled
+    | HookTrouble(_, Skipped) -> tally.Count Happening.HookSkipped
+    | HookTrouble(_, Succeeded) -> ()
 
 let private count (w: World) (server: Server) =
-    if w.Forced then w.Tally.Forced <- w.Tally.Forced + 1L
-    if server.ExitCode = 0 then w.Tally.Clean <- w.Tally.Clean + 1L
+    let tally = w.Tally
     match server.State with
-    | Exited { Trigger = HandedOver } -> w.Tally.HandedOver <- w.Tally.HandedOver + 1L
-    | Exited { Trigger = IdledOut } -> w.Tally.IdledOut <- w.Tally.IdledOut + 1L
-    | _ -> ()
+    | Exited s ->
+        s.Troubles |> List.iter (countTrouble tally)
+        match s.Trigger with
+        | Signal _ -> tally.Count Happening.StoppedBySignal
+        | Requested -> tally.Count Happening.StoppedOnRequest
+        | HostStopped -> tally.Count Happening.StoppedByHost
+        | IdledOut -> tally.Count Happening.IdledOut
+        | HandedOver -> tally.Count Happening.HandedOver
+    | Running _ | IdleExpired | Draining _ | Hooks _ -> ()
+    match server.ExitCode with
+    | 0 -> tally.Count Happening.ExitedClean
+    | 1 -> tally.Count Happening.ExitedWithAFailedHook
+    | 2 -> tally.Count Happening.ExitedWithWorkCutOff
+    | _ -> tally.Count Happening.ExitedOnASecondSignal
+    for i in 0 .. w.Count - 1 do
+        match w.Peers[i].Manner with
+        | Polite -> tally.Count Happening.PoliteMet
+        | Leaver -> tally.Count Happening.LeaverMet
+        | Endless -> tally.Count Happening.EndlessMet
+        | Stuck -> tally.Count Happening.StuckMet
+        | HalfHead -> tally.Count Happening.HalfHeadMet
+        | Mute -> tally.Count Happening.MuteMet
+
+let private begin' (w: World) =
+    w.Reset()
+    let struct (count, plan) = Plan.draw w.Choices w.Peers
+    w.Count <- count
+    w.Quiet <- ms plan.Policy.QuietPeriod
+    w.Stutters <- plan.Stutters
+    for i in 0 .. count - 1 do
+        w.Reschedule w.Peers[i]
+    if w.Tracing then w.Say(Plan.describe plan)
+    plan
 
 /// Lives the life that the choices of this world make; breaks off where a rule is broken.
 let private live (w: World) =
-    w.Reset()
-    let struct (count', plan) = Plan.draw w.Choices w.Peers
-    w.Count <- count'
-    w.Quiet <- int (plan.Policy.QuietPeriod.Ticks / TimeSpan.TicksPerMillisecond)
-    if w.Tracing then w.Say(Plan.describe plan)
+    let plan = begin' w
     let server = Server(w, plan)
-    while not server.HasExited do
-        match next w server with
-        | -1 -> w.Break "it waits for something that never comes"
+    let most = 100_000 + 4_000 * w.Count
+    let mutable isOver = false
+    while not isOver do
+        match next w with
+        | Nobody when server.HasExited -> isOver <- true
+        | Nobody -> w.Break "it waits for something that never comes"
         | actor ->
             w.Tick <- w.Tick + 1
-            if w.Now > longest || w.Tick > 100_000 then w.Break "it never exits"
-            server.Act actor
+            w.Tally.Count Happening.TurnTaken
+            if w.Now > longest || w.Tick > most then w.Break "it never exits"
+            if actor < Actors then server.Act(enum actor) else server.ActFor w.Peers[actor - Actors]
+            isOver <- server.IsGone
     judgeEnd w server plan
     count w server
 

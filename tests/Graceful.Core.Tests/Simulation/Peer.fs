@@ -26,24 +26,26 @@ type Protocol =
     | Overlapping
     /// Its first request may become a connection of another protocol.
     | Upgrades
+    /// A socket of our own: nobody counts its requests or can tell it anything; somebody marks it in use and idle.
+    | Raw
 
 /// Where a connection is between the client's connect and its leaving the gate.
 type Place =
-    | Away = 0
-    | Queued = 1
+    | Away = 0uy
+    | Queued = 1uy
     /// In the table, and not through the gate.
-    | Registered = 2
+    | Registered = 2uy
     /// Through the gate, and still to be stepped with `Retire`.
-    | Entering = 3
-    | Inside = 4
-    | Left = 5
+    | Entering = 3uy
+    | Inside = 4uy
+    | Left = 5uy
 
 /// How far the server is with a request.
 type Request =
-    | Absent = 0
-    | Arrived = 1
-    | Begun = 2
-    | HeadOut = 3
+    | Absent = 0uy
+    | Arrived = 1uy
+    | Begun = 2uy
+    | HeadOut = 3uy
 
 module Time =
     [<Literal>]
@@ -53,15 +55,20 @@ module Time =
     [<Literal>]
     let Done = 0x7FFFFFFE
 
+/// Room for one request. All of a connection's are in one array: what is looked at together lies together.
+[<Struct; NoEquality; NoComparison>]
+type Slot =
+    { mutable Due: int
+      mutable ArrivedTick: int
+      mutable Request: Request
+      /// It began after the notice: its response must carry it.
+      mutable Owed: bool }
+
 /// One connection, both ends of it. Times are milliseconds of the virtual clock.
 [<Sealed; AllowNullLiteral>]
 type Peer(number: int) =
     member _.Number = number
-    member val Requests: Request[] = Array.zeroCreate 3
-    member val Due: int[] = Array.zeroCreate 3
-    member val ArrivedTick: int[] = Array.zeroCreate 3
-    /// The request began after the notice: its response must carry it.
-    member val Owed: bool[] = Array.zeroCreate 3
+    member val Slots: Slot[] = Array.zeroCreate 3
 
     [<DefaultValue>]
     val mutable Manner: Manner
@@ -70,7 +77,18 @@ type Peer(number: int) =
     val mutable Protocol: Protocol
 
     [<DefaultValue>]
+    val mutable Mode: Mode
+
+    [<DefaultValue>]
     val mutable Wanted: int
+
+    /// How many requests the server works on, counted without asking the word.
+    [<DefaultValue>]
+    val mutable AtWork: int
+
+    /// How many requests were sent and not answered.
+    [<DefaultValue>]
+    val mutable Outstanding: int
 
     [<DefaultValue>]
     val mutable Place: Place
@@ -142,14 +160,17 @@ type Peer(number: int) =
     [<DefaultValue>]
     val mutable Reaping: bool
 
-    member p.Begin(manner, protocol, wanted, comes) =
+    member p.Begin(manner, protocol, mode, wanted, comes) =
         for i in 0..2 do
-            p.Requests[i] <- Request.Absent
-            p.Due[i] <- Time.Never
-            p.Owed[i] <- false
+            p.Slots[i].Request <- Request.Absent
+            p.Slots[i].Due <- Time.Never
+            p.Slots[i].Owed <- false
         p.Manner <- manner
         p.Protocol <- protocol
+        p.Mode <- mode
         p.Wanted <- wanted
+        p.AtWork <- 0
+        p.Outstanding <- 0
         p.Place <- Place.Away
         p.Word <- Connection.initial
         p.LastByte <- 0
@@ -174,18 +195,22 @@ type Peer(number: int) =
 
     member p.InTable = p.Place >= Place.Registered && p.Place <= Place.Inside
 
-    /// How many requests the server works on, counted without asking the word.
-    member p.AtWork =
-        let mutable n = 0
-        for i in 0..2 do
-            if p.Requests[i] >= Request.Begun then n <- n + 1
-        n
+    member p.SlotCount = if p.Protocol = Overlapping then 3 else 1
 
-    member p.Outstanding =
-        let mutable n = 0
-        for i in 0..2 do
-            if p.Requests[i] <> Request.Absent then n <- n + 1
-        n
+    member p.Arrives i =
+        p.Slots[i].Request <- Request.Arrived
+        p.Outstanding <- p.Outstanding + 1
+
+    member p.Starts i =
+        p.Slots[i].Request <- Request.Begun
+        p.AtWork <- p.AtWork + 1
+
+    /// Answered, or cut.
+    member p.IsOver i =
+        if p.Slots[i].Request >= Request.Begun then p.AtWork <- p.AtWork - 1
+        p.Outstanding <- p.Outstanding - 1
+        p.Slots[i].Request <- Request.Absent
+        p.Slots[i].Due <- Time.Never
 
     /// When anything next happens to it.
     member p.NextAt =
@@ -194,6 +219,6 @@ type Peer(number: int) =
             next <- min next p.EnterDue
         elif p.Place = Place.Inside then
             next <- min (min next p.EndDue) (min p.GoAwayDue p.FinDue)
-            for i in 0..2 do
-                next <- min next p.Due[i]
+            for i in 0 .. p.SlotCount - 1 do
+                next <- min next p.Slots[i].Due
         next

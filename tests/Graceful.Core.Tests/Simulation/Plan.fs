@@ -19,6 +19,12 @@ type Plan =
       Calls: struct (int * Event)[]
       /// How a successor ends, and when: ready, failed, or it never says.
       Successor: Event voption
+      /// How late a wake-up may come, in milliseconds.
+      Late: int
+      /// Letters may come twice.
+      Stutters: bool
+      /// How long the process is still there after the exit was ordered, in milliseconds.
+      Lingers: int
       /// Nothing in it keeps the server from leaving cleanly and soon.
       Harmless: bool }
 
@@ -34,7 +40,8 @@ module Plan =
                StopRequested HostStopped
                StopRequested(Signal 2)
                ForceRequested HostTimedOut
-               HandOverRequested |]
+               HandOverRequested
+               Woke |]
 
     /// What brings the end about, with a signal behind it where that is not certain.
     let private trigger (c: Choices) first =
@@ -49,6 +56,14 @@ module Plan =
 
     let private hooksAtMost = 4
 
+    let private callsAtMost = 5
+
+    /// A choice is a byte: of larger crowds only some numbers can be drawn.
+    let private upTo (c: Choices) most = if most < 256 then c.Next(most + 1) else c.Next 256 * most / 255
+
+    let private protocols = [| OneAtATime; Overlapping; OneAtATime; Upgrades; Overlapping; Raw |]
+    let private modes = [| Manual; Automatic; Deadline |]
+
     /// Whatever the life needs, everything is drawn, so that one choice more or less does not change all that follow it.
     let draw (c: Choices) (peers: Peer[]) =
         let harmless = c.Next 2 = 0
@@ -56,12 +71,17 @@ module Plan =
             // Nothing but force ends a request that never ends, or sends bytes to somebody who does not read.
             if harmless then [| Polite; HalfHead; Endless; Leaver |]
             else [| Polite; HalfHead; Endless; Stuck; Mute; Leaver |]
-        let count = c.Next(peers.Length + 1)
+        // A few alone come to rest in between, as a crowd hardly ever does.
+        let count = if c.Next 8 = 7 then c.Next 9 |> min peers.Length else upTo c peers.Length
+        // A rush, or a life of a few seconds; a crowd asks for much.
+        let haste = oneOf c [| 1; 1; 4 |]
+        let appetite = oneOf c (if peers.Length <= 8 then [| 1; 1; 6 |] else [| 1; 6; 25 |])
         for peer in peers do
             let manner = oneOf c manners
-            let protocol = oneOf c [| OneAtATime; Overlapping; OneAtATime; Upgrades |]
+            let protocol = oneOf c protocols
+            let mode = oneOf c modes
             let wanted = c.Next 6
-            peer.Begin(manner, protocol, wanted, c.Next 250)
+            peer.Begin(manner, protocol, mode, wanted * appetite, c.Next 250 * haste)
         let hookCount = c.Next(hooksAtMost + 1)
         let hooks =
             [| for _ in 1..hooksAtMost do
@@ -70,11 +90,12 @@ module Plan =
                    let limit, takes = 30 + c.Next 30, c.Next 20
                    { Name = "hook"; Stage = stage; TimeLimit = ms limit }, (if harmless then Succeeds else manner), takes |]
             |> Array.truncate hookCount
-        let first = trigger c (c.Next 120)
+        // In a small life most of the races are with the stop; a crowd is mostly inside when it comes.
+        let first = trigger c ((c.Next 120 + (if peers.Length <= 8 then 0 else 2 * c.Next 150)) * haste)
         let struct (start, _) = first[0]
-        let kicks = if c.Next 2 = 0 || harmless then 0 else 1 + c.Next 3
+        let kicks = if c.Next 2 = 0 || harmless then 0 else 1 + c.Next callsAtMost
         let calls =
-            [| for _ in 1..3 do
+            [| for _ in 1..callsAtMost do
                    let what = call c
                    struct (start + c.Next 200 + c.Next 200, what) |]
         let grace = oneOf c [| 200; 400; 50; 1000 |]
@@ -99,6 +120,9 @@ module Plan =
                      | 0 -> ValueSome SuccessorReady
                      | 1 -> ValueSome(SuccessorFailed "no port")
                      | _ -> ValueNone)
+                  Late = (let late = oneOf c [| 0; 2; 0; 15 |] in if harmless then 0 else late)
+                  Lingers = (let lingers = c.Next 2 * 80 in if harmless then 0 else lingers)
+                  Stutters = (c.Next 2 = 1)
                   Harmless = harmless })
 
     /// The policy in one line, for a trace.
@@ -111,4 +135,6 @@ module Plan =
                   $"{policy.Hooks[i].Stage} of at most {span policy.Hooks[i].TimeLimit} that %A{plan.Hooks[i]}" ]
         $"lame duck {span policy.LameDuck}, quiet period {span policy.QuietPeriod}, grace period {optional policy.GracePeriod}, "
         + $"double kick {span policy.DoubleKick}, idle limit {optional policy.IdleLimit}, hooks %A{hooks}"
+        + (if plan.Late > 0 then $", wake-ups up to {plan.Late} ms late" else "")
+        + (if plan.Stutters then ", letters that come twice" else "")
         + (if plan.Harmless then ", and everybody behaves" else "")

@@ -20,34 +20,42 @@ type Server(w: World, plan: Plan) =
 
     let mutable state = Lifecycle.initial policy (Instant 0L)
     let mutable orders: Effect list = []
-    let mutable wakeAt =
-        match Lifecycle.nextDue state with
-        | ValueSome(Instant ticks) -> int (ticks / TimeSpan.TicksPerMillisecond)
-        | ValueNone -> Time.Never
     let mutable walk = Walk.NoWalk
     let mutable walked = 0
-    let mutable steps: LifecycleScript.Step list = []
+    let mutable steps: Step list = []
     let mutable stopped = Time.Never
 
+    let mutable fired = false
     let mutable paused = false
     let mutable closing = false
     let mutable listening = true
     let mutable successorHasThem = false
-    let mutable acceptDue = Time.Never
 
-    let mutable sweepDue = Time.Never
     let mutable swept = 0
-    let mutable lookAgain = TimeSpan.Zero
+    // In ticks: to compare two TimeSpans F# puts them both on the heap.
+    let mutable lookAgain = 0L
     let mutable verdict = LeaveAlone
     let mutable looked = false
 
-    let mutable sampleDue = Time.Never
     let mutable hook = -1
-    let mutable hookDue = Time.Never
     let mutable hooksRun = 0
-    let mutable successorDue = Time.Never
     let mutable called = 0
     let mutable exitCode = -1
+    let mutable exited = Time.Never
+    let mutable terminated = false
+
+    let wakeAt (Instant ticks) =
+        let late = if plan.Late > 0 then w.Pick(plan.Late + 1) else 0
+        if late > 0 then w.Tally.Count Happening.WokenLate
+        w.Schedule(Actor.Timer, int (ticks / TimeSpan.TicksPerMillisecond) + late)
+
+    let expectCall () =
+        let due = if called = plan.Calls.Length then Time.Never else (let struct (at, _) = plan.Calls[called] in at)
+        w.Schedule(Actor.Outside, due)
+
+    do
+        Lifecycle.nextDue state |> ValueOption.iter wakeAt
+        expectCall ()
 
     let startWalk kind event =
         if w.Planted <> Planted.SweepBeforeGate then w.StepGate event |> ignore
@@ -65,59 +73,75 @@ type Server(w: World, plan: Plan) =
         if stage = AfterDrain && not w.Forced && w.Inside > 0 then w.Break "an after-drain hook began while somebody is inside"
         hooksRun <- hooksRun ||| (1 <<< i)
         hook <- i
-        hookDue <- if plan.Hooks[i] = Hangs then Time.Never else w.Now + plan.HookTimes[i]
+        if plan.Hooks[i] <> Hangs then w.Schedule(Actor.HookRunner, w.Now + plan.HookTimes[i])
 
     let obey effect =
+        if w.Tracing then
+            match effect with
+            | WakeAt(Instant ticks) -> w.Say $"  order: WakeAt {ticks / TimeSpan.TicksPerMillisecond} ms"
+            | other -> w.Say $"  order: %A{other}"
         match effect with
-        | WakeAt(Instant ticks) ->
-            wakeAt <- int (ticks / TimeSpan.TicksPerMillisecond)
-            if w.Tracing then w.Say $"  order: WakeAt {wakeAt} ms"
-        | other -> if w.Tracing then w.Say $"  order: %A{other}"
-        match effect with
-        | WakeAt _ -> ()
-        | SampleIdle -> sampleDue <- w.Soon 5
-        | FailReadiness
-        | FireStopping
-        | RefuseHandOver -> ()
+        | WakeAt moment -> wakeAt moment
+        | SampleIdle -> w.Schedule(Actor.Sampler, w.Soon 60)
+        | FailReadiness -> ()
+        | FireStopping ->
+            if fired then w.Break "the stopping token fired twice"
+            fired <- true
+        | RefuseHandOver -> w.Tally.Count Happening.HandOverRefused
         | PauseAccepting -> paused <- true
         | ResumeAccepting ->
             paused <- false
-            acceptDue <- w.Soon 3
+            w.Schedule(Actor.Acceptor, w.Soon 3)
         | AnnounceLeaving -> startWalk Walk.Announce Announce
         | CloseListeners theirs ->
+            if closing then w.Break "the listeners were closed twice"
             closing <- true
             successorHasThem <- theirs
-            acceptDue <- w.Soon 5
+            w.Schedule(Actor.Acceptor, w.Soon 5)
         | RetireConnections -> startWalk Walk.Retire Drain
         | AbortConnections ->
             w.Forced <- true
             startWalk Walk.Abort Shut
         | SweepConnections ->
-            if sweepDue <> Time.Never then w.Break "two sweeps at once"
-            sweepDue <- w.Soon 3
+            if w.DueOf Actor.Sweeper <> Time.Never then w.Break "two sweeps at once"
+            w.Schedule(Actor.Sweeper, w.Soon 3)
             swept <- 0
             looked <- false
-            lookAgain <- TimeSpan.MaxValue
+            lookAgain <- Int64.MaxValue
         | StartHook i -> startHook i
         | CancelHook i ->
             if hook = i then
                 hook <- -1
-                hookDue <- Time.Never
-                if w.Pick 2 = 1 then w.Post(HookFinished(i, Cancelled))
-        | StartSuccessor -> successorDue <- if plan.Successor.IsNone then Time.Never else w.Now + 1 + w.Pick 90
-        | AbandonSuccessor -> successorDue <- Time.Never
+                w.Schedule(Actor.HookRunner, Time.Never)
+                if w.Pick 2 = 1 then
+                    w.Tally.Count Happening.AnsweredTooLate
+                    w.Post(HookFinished(i, Cancelled))
+        | StartSuccessor ->
+            w.Tally.Count Happening.SuccessorStarted
+            if plan.Successor.IsSome then w.Schedule(Actor.Successor, w.Now + 1 + w.Pick 90)
+        | AbandonSuccessor ->
+            w.Tally.Count Happening.SuccessorAbandoned
+            w.Schedule(Actor.Successor, Time.Never)
         | Exit code ->
             if exitCode >= 0 then w.Break "Exit was ordered twice"
             exitCode <- code
-        | Terminate _ -> if exitCode < 0 then w.Break "Terminate before Exit"
+            exited <- w.Now
+        | Terminate code ->
+            w.Tally.Count Happening.TerminatedAtOnce
+            if exitCode < 0 then w.Break "Terminate before Exit"
+            exitCode <- code
+            terminated <- true
 
     /// The next connection of a walk.
     let walkOn () =
+        while walked < w.Count && not w.Peers[walked].InTable do
+            walked <- walked + 1
         if walked < w.Count then
             let p = w.Peers[walked]
             walked <- walked + 1
-            if p.InTable && not (w.Planted = Planted.EnterBeforeRegister && p.Place <> Place.Inside) then
+            if not (w.Planted = Planted.EnterBeforeRegister && p.Place <> Place.Inside) then
                 if walk = Walk.Abort then w.Happen(p, Abort) else Traffic.retire w p
+                w.Reschedule p
         else
             if w.Planted = Planted.SweepBeforeGate then
                 w.StepGate(match walk with Walk.Announce -> Announce | Walk.Retire -> Drain | _ -> Shut) |> ignore
@@ -129,13 +153,16 @@ type Server(w: World, plan: Plan) =
                     w.Break "somebody inside missed the notice"
 
     let step event =
-        let s = LifecycleScript.run policy (now ()) event state
-        w.Tally.Events <- w.Tally.Events + 1L
+        let s = run policy (now ()) event state
+        w.Tally.Count Happening.ServerStepped
         steps <- s :: steps
         state <- s.After
         orders <- s.Orders @ s.Wake
-        if stopped = Time.Never && List.contains FireStopping s.Orders then stopped <- w.Now
+        if not w.Leaving && List.contains FireStopping s.Orders then
+            w.Leaving <- true
+            stopped <- w.Now
         if w.Tracing then w.Say $"server: %A{event} -> %A{Lifecycle.stage s.After}"
+        Rules.edge w s
 
     /// One letter, then its orders first to last, one a turn; a walk is many turns.
     let mail () =
@@ -145,82 +172,104 @@ type Server(w: World, plan: Plan) =
             orders <- rest
             obey order
         | [] when w.Letters.Count > 0 -> step (w.Letters.Dequeue())
-        | [] ->
-            wakeAt <- Time.Never
-            step Woke
-        w.MailDue <-
-            if walk <> Walk.NoWalk || not orders.IsEmpty || w.Letters.Count > 0 then w.Now + (w.Pick 4) / 3 else Time.Never
+        | [] -> ()
+        let more = walk <> Walk.NoWalk || not orders.IsEmpty || w.Letters.Count > 0
+        w.Schedule(Actor.Mailbox, (if more then w.Next else Time.Never))
+
+    let wake () =
+        w.Schedule(Actor.Timer, Time.Never)
+        w.Post Woke
 
     let mayAccept () = listening && ((closing && not successorHasThem) || (not closing && not paused))
 
+    let closeTheSockets () =
+        listening <- false
+        for i in w.Accepted .. w.Queued - 1 do
+            // They are in the queue of the successor now, and what they sent is its to answer.
+            let p = w.Queue[i]
+            if not successorHasThem then w.Break "the listeners closed over somebody in the queue"
+            w.Tally.Count Happening.LeftToTheSuccessor
+            for slot in 0 .. p.SlotCount - 1 do
+                if p.Slots[slot].Request <> Request.Absent then p.IsOver slot
+            p.Place <- Place.Left
+            p.ClientDue <- Time.Never
+            w.Reschedule p
+        w.Post ListenersClosed
+
     /// One from the queue; or, on the last call, the news that nobody is left in it.
     let accept () =
-        acceptDue <- Time.Never
-        let mutable queued = -1
-        let mutable entering = false
-        for i in 0 .. w.Count - 1 do
-            match w.Peers[i].Place with
-            | Place.Queued when queued < 0 -> queued <- i
-            | Place.Registered
-            | Place.Entering -> entering <- true
-            | _ -> ()
-        if queued >= 0 && mayAccept () then
-            Traffic.register w w.Peers[queued]
-            acceptDue <- w.Soon 3
+        w.Schedule(Actor.Acceptor, Time.Never)
+        let stage = Lifecycle.stage state
+        if paused && orders.IsEmpty && (stage = Stage.Running || stage = Stage.LameDuck) then
+            w.Break "somebody waits in the queue of a server that runs, and nobody accepts"
+        if w.Accepted < w.Queued && mayAccept () then
+            let p = w.Queue[w.Accepted]
+            w.Accepted <- w.Accepted + 1
+            Traffic.register w p
+            w.Reschedule p
+            w.Schedule(Actor.Acceptor, w.Next)
         elif closing && listening then
-            if entering && w.Planted <> Planted.ClosedTooSoon then
-                acceptDue <- w.Now + 1
-            else
-                listening <- false
-                for i in 0 .. w.Count - 1 do
-                    if w.Peers[i].Place = Place.Queued then
-                        // They are in the queue of the successor now.
-                        w.Peers[i].Place <- Place.Left
-                        w.Peers[i].ClientDue <- Time.Never
-                w.Post ListenersClosed
+            if w.Entering > 0 && w.Planted <> Planted.ClosedTooSoon then w.Schedule(Actor.Acceptor, w.Now + 1)
+            else closeTheSockets ()
 
     let connect (p: Peer) =
         if w.Tracing then w.Say $"client {p.Number}: connects (%A{p.Manner}, %A{p.Protocol})"
         if listening then
             p.Place <- Place.Queued
+            w.Queue[w.Queued] <- p
+            w.Queued <- w.Queued + 1
             p.ClientDue <- w.Soon 60
-            acceptDue <- min acceptDue (w.Soon 4)
+            w.Hurry(Actor.Acceptor, w.Soon 4)
         else
             // Refused before the handshake, or served by the successor: safe either way.
+            w.Tally.Count Happening.FoundNoListener
             p.Place <- Place.Left
             p.ClientDue <- Time.Never
 
+    let look (p: Peer) =
+        w.Tally.Count Happening.ConnectionJudged
+        looked <- true
+        p.LookTick <- w.Tick
+        p.LookQuiet <- w.Now - p.LastByte
+        let quiet = if w.Planted = Planted.DeafToBytes then 1000 else p.LookQuiet
+        let struct (said, wait) =
+            Connection.judge policy.QuietPeriod (TimeSpan(int64 quiet * TimeSpan.TicksPerMillisecond)) p.Pending p.Word
+        verdict <- said
+        lookAgain <- min lookAgain wait.Ticks
+        // Where there is nothing to do, nothing can come between the look and doing it.
+        match said with
+        | LeaveAlone ->
+            looked <- false
+            swept <- swept + 1
+        | ReapNow
+        | Hasten -> ()
+
     /// Looks at one connection, or does what the look said: between the two the world may have moved on.
     let sweep () =
-        if swept >= w.Count then
-            sweepDue <- Time.Never
-            w.Post(ConnectionsSwept(if lookAgain = TimeSpan.MaxValue then policy.QuietPeriod else lookAgain))
-        else
+        if looked then
             let p = w.Peers[swept]
-            if not looked && p.InTable then
-                looked <- true
-                p.LookTick <- w.Tick
-                p.LookQuiet <- w.Now - p.LastByte
-                let quietFor =
-                    TimeSpan.FromMilliseconds(int64 (if w.Planted = Planted.DeafToBytes then 1000 else p.LookQuiet))
-                let struct (said, wait) = Connection.judge policy.QuietPeriod quietFor p.Pending p.Word
-                verdict <- said
-                lookAgain <- min lookAgain wait
-            else
+            looked <- false
+            swept <- swept + 1
+            if p.InTable then
+                match verdict with
+                | LeaveAlone -> ()
+                | ReapNow ->
+                    p.Reaping <- true
+                    w.Happen(p, Reap)
+                    p.Reaping <- false
+                | Hasten -> w.Hasten p
+                w.Reschedule p
+        else
+            while swept < w.Count && not w.Peers[swept].InTable do
                 swept <- swept + 1
-                if looked && p.InTable then
-                    match verdict with
-                    | LeaveAlone -> ()
-                    | ReapNow ->
-                        p.Reaping <- true
-                        w.Happen(p, Reap)
-                        p.Reaping <- false
-                    | Hasten -> w.Hasten p
-                looked <- false
-            sweepDue <- w.Now + (w.Pick 4) / 3
+            if swept < w.Count then look w.Peers[swept]
+        if swept < w.Count then w.Schedule(Actor.Sweeper, w.Next)
+        else
+            w.Schedule(Actor.Sweeper, Time.Never)
+            w.Post(ConnectionsSwept(if lookAgain = Int64.MaxValue then policy.QuietPeriod else TimeSpan lookAgain))
 
     let sample () =
-        sampleDue <- Time.Never
+        w.Schedule(Actor.Sampler, Time.Never)
         let mutable busy = 0
         for i in 0 .. w.Count - 1 do
             let p = w.Peers[i]
@@ -236,55 +285,46 @@ type Server(w: World, plan: Plan) =
     let finishHook () =
         let i = hook
         hook <- -1
-        hookDue <- Time.Never
+        w.Schedule(Actor.HookRunner, Time.Never)
+        if plan.Hooks[i] = Succeeds then w.Tally.Count Happening.HookSucceeded
         w.Post(HookFinished(i, (if plan.Hooks[i] = Fails then Failed "broke" else Succeeded)))
 
     let answerSuccessor () =
-        successorDue <- Time.Never
+        w.Schedule(Actor.Successor, Time.Never)
         plan.Successor |> ValueOption.iter w.Post
 
     let call () =
         let struct (_, event) = plan.Calls[called]
         called <- called + 1
+        expectCall ()
         if w.Tracing then w.Say $"from outside: %A{event}"
+        if event = Woke then w.Tally.Count Happening.WokenEarly
         w.Post event
-
-    /// When each actor wants its turn; the first eight are the server's, the others are the connections.
-    member _.DueOf actor =
-        match actor with
-        | 0 -> min w.MailDue wakeAt
-        | 1 -> acceptDue
-        | 2 -> sweepDue
-        | 3 -> sampleDue
-        | 4 -> hookDue
-        | 5 -> successorDue
-        | 6 ->
-            if called = plan.Calls.Length then Time.Never
-            else
-                let struct (at, _) = plan.Calls[called]
-                at
-        | _ -> w.Peers[actor - 7].NextAt
 
     member _.Act actor =
         match actor with
-        | 0 -> mail ()
-        | 1 -> accept ()
-        | 2 -> sweep ()
-        | 3 -> sample ()
-        | 4 -> finishHook ()
-        | 5 -> answerSuccessor ()
-        | 6 -> call ()
-        | _ ->
-            let p = w.Peers[actor - 7]
-            if p.Place = Place.Away then connect p else Traffic.act w p
+        | Actor.Mailbox -> mail ()
+        | Actor.Timer -> wake ()
+        | Actor.Acceptor -> accept ()
+        | Actor.Sweeper -> sweep ()
+        | Actor.Sampler -> sample ()
+        | Actor.HookRunner -> finishHook ()
+        | Actor.Successor -> answerSuccessor ()
+        | _ -> call ()
+
+    member _.ActFor(p: Peer) =
+        if p.Place = Place.Away then connect p else Traffic.act w p
+        w.Reschedule p
 
     member _.HasExited = exitCode >= 0
+    /// The process is gone; until then signals are heard.
+    member _.IsGone = terminated || (exitCode >= 0 && w.Now >= exited + plan.Lingers && orders.IsEmpty)
+    member _.ExitedAt = exited
     member _.ExitCode = exitCode
     member _.StoppedAt = stopped
     member _.HooksRun = hooksRun
     member _.State = state
-    member _.SuccessorHasThem = successorHasThem
-    member _.Trace: LifecycleScript.Trace =
+    member _.Trace: Trace =
         { Policy = policy
           Moves = []
           Steps = List.rev steps

@@ -5,20 +5,22 @@ open Graceful.Core
 
 let private serve (w: World) (p: Peer) =
     p.Place <- Place.Inside
-    for i in 0..2 do
-        if p.Requests[i] = Request.Arrived then p.Due[i] <- w.Soon 11
+    w.Entering <- w.Entering - 1
+    for i in 0 .. p.SlotCount - 1 do
+        if p.Slots[i].Request = Request.Arrived then p.Slots[i].Due <- w.Soon 11
     if w.EverybodyKnows && not (Connection.isRetiring p.Word) then
         w.Break "somebody came in after the notice and does not know"
 
 let retire (w: World) (p: Peer) =
-    let phase = Connection.phase p.Word
+    if Connection.phase p.Word <> Closed then p.Noticed <- true
     w.Happen(p, Retire)
-    if phase <> Closed then p.Noticed <- true
 
 /// Register, then enter: two steps, and anything may happen in between.
 let register (w: World) (p: Peer) =
     if w.Tracing then w.Say $"connection {p.Number}: accepted"
+    w.Tally.Count Happening.Accepted
     p.Place <- Place.Registered
+    w.Entering <- w.Entering + 1
     p.LastByte <- w.Now
     w.LastBusy <- w.Now
     p.EnterDue <- w.Soon 3
@@ -31,45 +33,43 @@ let private enter (w: World) (p: Peer) =
     else
         match w.StepGate Enter with
         | Admit ->
-            w.Inside <- w.Inside + 1
             if w.Planted = Planted.EnterBeforeRegister then
                 p.Place <- Place.Entering
                 p.EnterDue <- w.Soon 3
             else
                 serve w p
         | AdmitRetiring ->
-            w.Inside <- w.Inside + 1
-            w.Tally.AdmittedRetiring <- w.Tally.AdmittedRetiring + 1L
+            w.Tally.Count Happening.ToldAtTheGate
             p.Place <- Place.Entering
             p.MustRetire <- true
             p.EnterDue <- w.Soon 3
         | Refuse ->
             if not w.Forced then w.Break "somebody who was accepted was refused though nobody forced"
-            w.Tally.Refused <- w.Tally.Refused + 1L
+            w.Tally.Count Happening.RefusedAtTheGate
             p.Place <- Place.Left
+            w.Entering <- w.Entering - 1
             p.ClientDue <- Time.Never
         | NoChange
         | Emptied -> w.Break "the gate gave no answer"
 
 let private send (w: World) (p: Peer) i =
     p.Wanted <- p.Wanted - 1
-    p.Requests[i] <- Request.Arrived
-    p.ArrivedTick[i] <- w.Tick
+    p.Arrives i
+    p.Slots[i].ArrivedTick <- w.Tick
     p.LastByte <- w.Now
     if w.Tracing then w.Say $"client {p.Number}: sends a request"
     if p.Hastened || (p.ServerClosed && p.FinDue <> Time.Never) then
         // Too late: nobody reads from it any more, or our end is on the wire already.
-        w.Tally.CutAfterTheLook <- w.Tally.CutAfterTheLook + 1L
-        p.Requests[i] <- Request.Absent
+        w.Tally.Count Happening.CutAfterTheLook
+        p.IsOver i
     elif p.Place = Place.Inside then
-        p.Due[i] <- w.Soon 11
+        p.Slots[i].Due <- w.Soon 11
     p.ClientDue <- if p.Protocol = Overlapping && p.Wanted > 0 then w.Now + 1 + w.Pick 8 else Time.Never
 
 let private freeSlot (p: Peer) =
-    let slots = if p.Protocol = Overlapping then 3 else 1
     let mutable free = -1
-    for i in slots - 1 .. -1 .. 0 do
-        if p.Requests[i] = Request.Absent then free <- i
+    for i in p.SlotCount - 1 .. -1 .. 0 do
+        if p.Slots[i].Request = Request.Absent then free <- i
     free
 
 let private go (w: World) (p: Peer) =
@@ -98,63 +98,83 @@ let private client (w: World) (p: Peer) =
 
 /// The response head goes out: the one moment at which a client of one request at a time can be told.
 let private head (w: World) (p: Peer) i =
-    if p.Protocol = Upgrades && not p.ServerClosed && w.Pick 2 = 1 then
+    if p.Protocol = Upgrades && not p.ServerClosed && not p.WasReset && w.Pick 2 = 1 then
         p.WasHijacked <- true
-        p.Requests[i] <- Request.Absent
-        p.Due[i] <- Time.Never
-        w.Tally.Hijacked <- w.Tally.Hijacked + 1L
+        p.IsOver i
+        w.Tally.Count Happening.Hijacked
         if p.Manner <> Stuck && w.Pick 2 = 1 then p.EndDue <- w.Now + 1 + w.Pick 100
         w.Happen(p, Hijack)
     else
         p.LastByte <- w.Now
-        if p.Protocol <> Overlapping && Connection.mustTell p.Word && w.Planted <> Planted.HeadWithoutNotice then
+        let onTheHead = p.Protocol <> Overlapping && p.Protocol <> Raw
+        if onTheHead && Connection.mustTell p.Word && w.Planted <> Planted.HeadWithoutNotice then
             p.Told <- true
-            w.Tally.Told <- w.Tally.Told + 1L
+            w.Tally.Count Happening.ToldByHead
             w.Happen(p, Tell)
-        if p.Owed[i] && not p.Told && not p.ServerClosed && not p.WasReset && p.Protocol <> Overlapping then
+        if onTheHead && p.Slots[i].Owed && not p.Told && not p.ServerClosed && not p.WasReset then
             w.Break "a request that began after the notice was answered without it"
-        p.Requests[i] <- Request.HeadOut
-        p.Due[i] <-
+        p.Slots[i].Request <- Request.HeadOut
+        p.Slots[i].Due <-
             if p.Manner = Stuck then Time.Never
             elif w.Pick 8 = 7 then w.Now + 150
             else w.Now + 1 + w.Pick 12
 
+/// What the wrapper of a raw socket saw: a step, where the mode makes one of it.
+let private mark (w: World) (p: Peer) observation =
+    match Mode.interpret p.Mode observation with
+    | ValueSome MarkInUse ->
+        w.Tally.Count Happening.MarkedInUse
+        w.Happen(p, MarkInUse)
+    | ValueSome MarkIdle ->
+        w.Tally.Count Happening.MarkedIdle
+        w.Happen(p, MarkIdle)
+    | ValueSome _
+    | ValueNone -> w.Break "a mode has no event for what it lives on"
+
 let private finish (w: World) (p: Peer) i =
-    p.Requests[i] <- Request.Absent
-    p.Due[i] <- Time.Never
+    p.IsOver i
     p.LastByte <- w.Now
-    w.Tally.Served <- w.Tally.Served + 1L
+    w.Tally.Count Happening.RequestServed
     if p.Manner = Mute then p.Pending <- true
     if p.Told && p.Protocol <> Overlapping then p.NoticeSeen <- w.Now
     if p.Manner = Endless then p.Wanted <- max p.Wanted 1
-    w.Happen(p, End)
+    if p.Protocol = Raw then mark w p (if p.Mode = Deadline then ReadDeadlineSet else MarkedIdle) else w.Happen(p, End)
     w.FinishClose p
     if p.Place = Place.Inside && p.Manner <> Mute then
         p.ClientDue <- min p.ClientDue (w.Now + 1 + (if p.Manner = Endless then w.Pick 4 else w.Pick 90))
 
 let private work (w: World) (p: Peer) i =
-    match p.Requests[i] with
+    match p.Slots[i].Request with
     | Request.Arrived ->
-        p.Requests[i] <- Request.Begun
-        p.Owed[i] <- p.Noticed
-        p.Due[i] <- if p.Manner = Stuck && w.Pick 2 = 1 then Time.Never else w.Soon 9
-        w.Happen(p, Begin)
+        p.Starts i
+        p.Slots[i].Owed <- p.Noticed
+        p.Slots[i].Due <- if p.Manner = Stuck && w.Pick 2 = 1 then Time.Never else w.Soon 9
+        w.Tally.Count Happening.RequestBegun
+        if p.Protocol = Raw then mark w p (if p.Mode = Manual then MarkedInUse else BytesRead) else w.Happen(p, Begin)
     | Request.Begun -> head w p i
     | Request.HeadOut -> finish w p i
-    | _ -> p.Due[i] <- Time.Never
+    | _ -> p.Slots[i].Due <- Time.Never
 
 let private goAway (w: World) (p: Peer) =
     p.GoAwayDue <- Time.Never
-    if Connection.phase p.Word = Active then
+    match Connection.phase p.Word with
+    | Active ->
         p.Told <- true
-        w.Tally.Told <- w.Tally.Told + 1L
+        w.Tally.Count Happening.ToldByGoAway
         p.NoticeSeen <- min p.NoticeSeen (w.Soon 5)
         w.Happen(p, Tell)
+    | New
+    | Idle
+    | Hijacked
+    | Closed -> ()
 
 let private transportEnds (w: World) (p: Peer) =
     if p.Outstanding > 0 && not p.ClientLeft && not p.WasReset then
         w.Break "a request was cut though its client stayed and nobody forced"
     let late = p.AtWork > 0
+    for i in 0 .. p.SlotCount - 1 do
+        if p.Slots[i].Request <> Request.Absent then
+            w.Tally.Count(if p.WasReset then Happening.CutByReset else Happening.CutByItsClient)
     p.ClientDue <- Time.Never
     w.Happen(p, Ended)
     // Its handler notices later, and its end changes nothing.
@@ -174,8 +194,8 @@ let act (w: World) (p: Peer) =
     elif inside && p.EndDue <= now then transportEnds w p
     elif inside && p.GoAwayDue <= now then goAway w p
     elif inside && p.FinDue <= now then seesTheEnd w p
-    elif inside && p.Due[0] <= now then work w p 0
-    elif inside && p.Due[1] <= now then work w p 1
-    elif inside && p.Due[2] <= now then work w p 2
+    elif inside && p.Slots[0].Due <= now then work w p 0
+    elif inside && p.Slots[1].Due <= now then work w p 1
+    elif inside && p.Slots[2].Due <= now then work w p 2
     else client w p
 

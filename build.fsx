@@ -193,14 +193,16 @@ let bench (options: string list) =
 /// Plants the faults of proof/faults.txt in copies of the core, and counts those that the tests catch.
 let mutate (words: string list) =
     restored.Force()
-    run "dotnet" ([ "fsi"; "proof/mutate.fsx" ] @ words) []
+    match words with
+    | [ "--adapters" ] -> run "dotnet" [ "fsi"; "proof/adapters.fsx" ] []
+    | words -> run "dotnet" ([ "fsi"; "proof/mutate.fsx" ] @ words) []
 
 let targets: (string * string * (string list -> unit)) list =
     [ "demo", "the main job, seen: the same server plain and graceful, loaded, stopped by SIGTERM, and what its clients saw", ignore >> demo
       "test", "build and run all tests; words choose test projects by name", test
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
       "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
-      "mutate", "plant small faults in the core, one at a time: does a test catch each? words choose faults by name", mutate
+      "mutate", "plant small faults in the core, one at a time: do the tests catch each? words choose by name; --adapters: Stryker on the engine", mutate
       "build", "build everything", fun _ -> built.Force()
       "clean", "delete everything that was built", fun _ -> if Directory.Exists "artifacts" then Directory.Delete("artifacts", true) ]
 

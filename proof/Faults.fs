@@ -14,21 +14,18 @@ type Fault =
       /// Why nobody can tell the difference, of a fault that makes none.
       Harmless: string option }
 
-let private starting mark (lines: string list) =
-    lines |> List.filter _.StartsWith(mark + "", StringComparison.Ordinal) |> List.map (fun line -> line.Substring(min 2 line.Length))
+let private isMarked (mark: string) (line: string) = line = mark || line.StartsWith(mark + " ", StringComparison.Ordinal)
 
 let private fault (number, lines: string list) =
-    let name = List.head lines
-    let joined mark = starting mark lines |> String.concat "\n"
-    let marks = [ "-"; "+"; "=" ]
-    for line in List.tail lines do
-        if not (marks |> List.exists (fun mark -> line = mark || line.StartsWith(mark + " ", StringComparison.Ordinal))) then
-            failwith $"faults.txt, after line {number}: '{line}' begins with none of '- ', '+ ' and '= '."
-    if starting "-" lines = [] then failwith $"faults.txt, line {number}: '{name}' replaces nothing."
-    { Name = name
-      Text = joined "-"
-      Instead = joined "+"
-      Harmless = (match starting "=" lines with [] -> None | why -> Some(String.concat " " why)) }
+    let marked mark = lines |> List.filter (isMarked mark) |> List.map (fun line -> line.Substring(min 2 line.Length))
+    let isName line = not (List.exists (fun mark -> isMarked mark line) [ "-"; "+"; "=" ])
+    match List.filter isName lines, marked "-" with
+    | [ name ], text when name = List.head lines && text <> [] ->
+        { Name = name
+          Text = String.concat "\n" text
+          Instead = String.concat "\n" (marked "+")
+          Harmless = (match marked "=" with [] -> None | why -> Some(String.concat " " why)) }
+    | _ -> failwith $"faults.txt, line {number}: a fault is a sentence, and then lines that begin with '- ', '+ ' or '= '."
 
 /// Every fault of a file, in its order. Blank lines are between them; a line with `#` is for the reader.
 let read file =

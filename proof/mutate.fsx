@@ -19,8 +19,11 @@ let scratch = Path.GetFullPath "artifacts/mutate"
 /// A build of its own, in which nobody inlines anything of the core: the tests run the core that lies beside them.
 let build = [ "-p:Configuration=Release"; $"-p:ArtifactsPath={scratch}/build"; "-p:OtherFlags=--nooptimizationdata"; "-nologo"; "-v:quiet" ]
 
-/// A class that takes longer than this when all is well has its turn only when the quick ones found nothing.
-let quickLimit = TimeSpan.FromSeconds 2.0
+/// Classes of tests have their turn by how long they take when all is well, in seconds: most faults need only the quickest.
+let turns = [ 0.0, 0.1; 0.1, 2.0; 2.0, infinity ]
+
+/// It takes a few seconds; on a machine that has much else to do, longer.
+let compileLimit = TimeSpan.FromMinutes 10.0
 
 let fail message =
     eprintfn $"\nmutate: {message}"
@@ -52,7 +55,7 @@ let run (limit: TimeSpan) exe (arguments: string list) =
 let compilerArguments =
     lazy
         (let said, code =
-            run (TimeSpan.FromMinutes 2.0) "dotnet"
+            run compileLimit "dotnet"
                 ([ "msbuild"; "src/Graceful.Core.fsproj"; "-p:DesignTimeBuild=true"; "-p:SkipCompilerExecution=true"
                    "-p:ProvideCommandLineArgs=true"; "-p:NonExistentFile=none"; "-t:Compile"; "-getItem:FscCommandLineArgs" ] @ build)
          if code <> Some 0 then fail $"MSBuild did not say how the core is compiled:\n{said}"
@@ -74,8 +77,10 @@ let compile worker (core: string) =
     File.WriteAllText(file, core)
     let answers = Path.Combine(worker, "core.rsp")
     File.WriteAllLines(answers, $"""-o:{Path.Combine(worker, "tests", "Graceful.Core.dll")}""" :: compilerArguments.Value @ [ file ])
-    let said, code = run (TimeSpan.FromMinutes 2.0) "dotnet" [ compiler; $"@{answers}" ]
-    if code = Some 0 then None else Some said
+    match run compileLimit "dotnet" [ compiler; $"@{answers}" ] with
+    | _, Some 0 -> None
+    | said, Some _ -> Some said
+    | _, None -> fail $"the compiler did not end within {compileLimit}."
 
 // ---- running the tests ----------------------------------------------------------------------------------------------
 
@@ -128,17 +133,16 @@ let rounds worker core =
     let said, code = runTests worker (TimeSpan.FromMinutes 5.0) [ "-parallel"; "none"; "-xml"; results ]
     if code <> Some 0 then fail $"the tests fail without a fault:\n{said}"
     let classes =
-        [ for collection in XDocument.Load(results).Descendants(XName.Get "test") -> 
-              string (collection.Attribute(XName.Get "type").Value), float (collection.Attribute(XName.Get "time").Value) ]
+        [ for test in XDocument.Load(results).Descendants(XName.Get "test") ->
+              string (test.Attribute(XName.Get "type").Value), float (test.Attribute(XName.Get "time").Value) ]
         |> List.groupBy fst
-        |> List.map (fun (name, tests) -> name, TimeSpan.FromSeconds(List.sumBy snd tests))
-        |> List.sortBy snd
-    let quick, slow = classes |> List.partition (fun (_, time) -> time <= quickLimit)
-    [ for classes in [ quick; slow ] do
-          if not classes.IsEmpty then
-              let time = classes |> List.sumBy (fun (_, time: TimeSpan) -> time.TotalSeconds)
-              printfn $"  {classes.Length} classes of tests take %.1f{time} s"
-              { Classes = List.map fst classes; Limit = TimeSpan.FromSeconds(20.0 + 10.0 * time) } ]
+        |> List.map (fun (name, tests) -> name, List.sumBy snd tests)
+    [ for from, below in turns do
+          let mine = classes |> List.filter (fun (_, time) -> time >= from && time < below)
+          let time = List.sumBy snd mine
+          if mine <> [] then
+              printfn $"  {mine.Length} classes of tests in %.1f{time} s"
+              { Classes = List.map fst mine; Limit = TimeSpan.FromSeconds(30.0 + 10.0 * time) } ]
 
 // ---- all of them ----------------------------------------------------------------------------------------------------
 

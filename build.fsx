@@ -205,6 +205,13 @@ let soak (options: string list) =
         let code = part ()
         if code <> 0 then exit code
 
+/// Plants the faults of proof/faults.txt in copies of the core, and counts those that the tests catch.
+let mutate (words: string list) =
+    restored.Force()
+    match words with
+    | [ "--adapters" ] -> run "dotnet" [ "fsi"; "proof/adapters.fsx" ] []
+    | words -> run "dotnet" ([ "fsi"; "proof/mutate.fsx" ] @ words) []
+
 let targets: (string * string * (string list -> unit)) list =
     [ "demo", "the main job, seen: the same server plain and graceful, loaded, stopped by SIGTERM, and what its clients saw", ignore >> demo
       "test", "build and run all tests; words choose test projects by name", test
@@ -212,6 +219,7 @@ let targets: (string * string * (string list -> unit)) list =
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
       "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
       "prove", "walk every state that the whole system can reach, and check every rule in each", prove
+      "mutate", "plant small faults in the core, one at a time: do the tests catch each? words choose by name; --adapters: Stryker on the engine", mutate
       "build", "build everything", fun _ -> built.Force()
       "clean", "delete everything that was built", fun _ -> if Directory.Exists "artifacts" then Directory.Delete("artifacts", true) ]
 

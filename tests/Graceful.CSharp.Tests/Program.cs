@@ -1,4 +1,5 @@
 using Graceful.Tests.Processes;
+using Xunit.MicrosoftTestingPlatform;
 using Xunit.Runner.InProc.SystemConsole;
 
 // Run as a child with `serve KIND ...` this is one of the servers of Processes/; else it runs the tests.
@@ -9,4 +10,11 @@ if (args is ["serve", var kind, .. var options])
 
 // The tests wait far more than they work, many at a time.
 ThreadPool.SetMinThreads(32, 32);
+if (args.Contains("--server"))
+{
+    // Another program runs the tests, as Stryker does, and has no way of its own to say which of them.
+    var which = Environment.GetEnvironmentVariable("GRACEFUL_TESTS")?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
+    return await TestPlatformTestFramework.RunAsync([.. args, .. which], (_, _) => { });
+}
+
 return await ConsoleRunner.Run(args);

@@ -25,10 +25,10 @@ let private noneBreaksARule size events lives =
     let all = Lives(seed, size, Planted.NoMistake, 2)
     all.Live(events, lives) |> ValueOption.iter (fun found -> Assert.Fail(describe size Planted.NoMistake found))
     let tally = all.Tally
-    let counts = [ for kind in Tally.Kinds -> $"{Tally.Words kind} {tally[kind]}" ]
+    let counts = String.Join("; ", Tally.Kinds |> Array.map (fun kind -> $"{Tally.Words kind} {tally[kind]}"))
     printfn
         $"Simulation: seed {seed}, at most {size} connections, {all.Lived} lives, {all.Events} events, \
-{watch.Elapsed.TotalSeconds:F1} s: {String.Join(',', counts)}"
+{watch.Elapsed.TotalSeconds:F1} s: {counts}"
     tally
 
 [<Fact>]

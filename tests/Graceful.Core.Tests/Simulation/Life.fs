@@ -132,7 +132,7 @@ let private count (w: World) (server: Server) =
         | HalfHead -> tally.Count Happening.HalfHeadMet
         | Mute -> tally.Count Happening.MuteMet
 
-let private begin' (w: World) =
+let private settle (w: World) =
     w.Reset()
     let struct (count, plan) = Plan.draw w.Choices w.Peers
     w.Count <- count
@@ -145,7 +145,7 @@ let private begin' (w: World) =
 
 /// Lives the life that the choices of this world make; breaks off where a rule is broken.
 let private live (w: World) =
-    let plan = begin' w
+    let plan = settle w
     let server = Server(w, plan)
     let most = 100_000 + 4_000 * w.Count
     let mutable isOver = false

@@ -12,7 +12,7 @@ type BrokenLife = { Life: int64; Seed: uint64; Reason: string }
 [<Sealed>]
 type Lives(seed: uint64, size: int, planted: Planted, threads: int) =
     let worlds = Array.init threads (fun _ -> World(Choices(), size, planted))
-    let lock' = obj ()
+    let reporting = obj ()
     let started: int64[] = Array.zeroCreate threads
     let seeds: uint64[] = Array.zeroCreate threads
     let mutable nextLife = 0L
@@ -22,7 +22,7 @@ type Lives(seed: uint64, size: int, planted: Planted, threads: int) =
 
     /// Lives are given out in order and none is broken off: whichever thread finds what, the first one is reported.
     let report found =
-        lock lock' (fun () ->
+        lock reporting (fun () ->
             match broken with
             | ValueSome earlier when earlier.Life < found.Life -> ()
             | ValueSome _

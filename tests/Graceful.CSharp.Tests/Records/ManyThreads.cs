@@ -10,7 +10,8 @@ namespace Graceful.Tests.Records;
 public sealed class ManyThreads
 {
     private const int Threads = 4;
-    private const int Rounds = 2_000;
+    private const int Requests = 8;
+    private const int Rounds = 1_000;
 
     [Fact]
     public async Task Steps_that_race_are_recorded_in_their_order()
@@ -19,15 +20,16 @@ public sealed class ManyThreads
         try
         {
             using (var engine = new LifecycleEngine(
-                new GracefulOptions { Record = record, QuietPeriod = TimeSpan.FromMinutes(1), GracePeriod = TimeSpan.FromMinutes(5) }, NullLogger.Instance))
+                new GracefulOptions { Record = record, RecordLimit = 100 << 20, QuietPeriod = TimeSpan.FromMinutes(1), GracePeriod = TimeSpan.FromMinutes(5) }, NullLogger.Instance))
             {
                 var shared = new Peer(engine);
                 Assert.True(shared.TryEnter());
                 engine.StartedUp();
                 engine.Stop(Trigger.Requested);
                 await Limits.Until(() => ConnectionModule.isRetiring(shared.Now), "the drain has begun");
+                using var together = new Barrier(Threads);
                 await Task.WhenAll(Enumerable.Range(0, Threads).Select(_ => Task.Factory.StartNew(
-                    () => Race(engine, shared), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))).Soon("The race");
+                    () => Race(engine, shared, together), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))).Soon("The race");
                 shared.Apply(ConnectionEvent.Ended);
                 Assert.Equal(0, (await engine.Exited.Soon("The exit")).ExitCode);
                 await engine.FlushRecordAsync();
@@ -37,8 +39,8 @@ public sealed class ManyThreads
             Assert.True(Replayer.Run([record], told, told) == 0, told.ToString());
             Assert.Contains("exited with code 0", told.ToString(), StringComparison.Ordinal);
 
-            // Each round is two requests' edges and a connection that enters, retires and leaves.
-            Assert.InRange(File.ReadLines(record).Count(), Threads * Rounds * 5, int.MaxValue);
+            // Each round is the edges of its requests, and a connection that enters, retires and leaves.
+            Assert.InRange(File.ReadLines(record).Count(), Threads * Rounds * ((2 * Requests) + 4), int.MaxValue);
         }
         finally
         {
@@ -46,14 +48,19 @@ public sealed class ManyThreads
         }
     }
 
-    private static void Race(LifecycleEngine engine, Peer shared)
+    private static void Race(LifecycleEngine engine, Peer shared, Barrier together)
     {
+        together.SignalAndWait(Limits.Hang);
         for (var round = 0; round < Rounds; round++)
         {
             var own = new Peer(engine);
             own.TryEnter();
-            shared.Apply(ConnectionEvent.Begin);
-            shared.Apply(ConnectionEvent.End);
+            for (var request = 0; request < Requests; request++)
+            {
+                shared.Apply(ConnectionEvent.Begin);
+                shared.Apply(ConnectionEvent.End);
+            }
+
             own.Apply(ConnectionEvent.Ended);
         }
     }

@@ -190,9 +190,19 @@ let bench (options: string list) =
     printfn $"GET / under wrk -t1 -c64, {rounds} pairs of 5 s:"
     if not (throughput rounds && steps) then exit 1
 
+/// Every interleaving of a few actors in the model, and many rounds of real threads around the real cells.
+let stress (options: string list) =
+    let rounds = match options with [ rounds ] -> rounds | _ -> "1000000"
+    if not (fst (Int64.TryParse rounds)) then fail $"'{rounds}' is not a number of rounds, as in: stress 1000000"
+    built.Force()
+    let environment = [ ("GRACEFUL_ROUNDS", rounds) ]
+    run "dotnet" [ program "Graceful.Core.Tests"; "-class"; "*.InterleavingTests"; "-noLogo" ] environment
+    run "dotnet" [ program "Graceful.CSharp.Tests"; "-class"; "Graceful.Tests.Interleavings.*"; "-noLogo" ] environment
+
 let targets: (string * string * (string list -> unit)) list =
     [ "demo", "the main job, seen: the same server plain and graceful, loaded, stopped by SIGTERM, and what its clients saw", ignore >> demo
       "test", "build and run all tests; words choose test projects by name", test
+      "stress", "races around the cells and the table: all of the model's, and 1,000,000 rounds (or as many as you say) of real threads", stress
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
       "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
       "build", "build everything", fun _ -> built.Force()

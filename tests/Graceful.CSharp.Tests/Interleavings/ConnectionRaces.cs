@@ -36,7 +36,7 @@ public sealed class ConnectionRaces
         public int Step(ConnectionEvent happened) => observed ? _cell.Step(happened, out _, out _) : _cell.Step(happened);
     }
 
-    /// <summary>The cell as somebody in a hurry would write it.</summary>
+    /// <summary>The cell without the comparison; a little slow, so that a busy machine finds it soon as well.</summary>
     private sealed class StoringCell
     {
         private uint _word;
@@ -46,6 +46,7 @@ public sealed class ConnectionRaces
         public int Step(ConnectionEvent happened)
         {
             var (next, effect) = ConnectionModule.step(happened, Now);
+            Thread.SpinWait(10);
             Volatile.Write(ref _word, Unsafe.BitCast<Connection, uint>(next));
             return effect.Tag;
         }

@@ -16,7 +16,7 @@ public sealed class GateRaces
     public void A_gate_that_stores_and_does_not_compare_is_found() =>
         new Rounds("Gate that only stores", GateRace.Outcomes, (round, threads) => new GateRace(new StoringGate().Step, round, threads)).Find();
 
-    /// <summary>The cell as somebody in a hurry would write it.</summary>
+    /// <summary>The cell without the comparison; a little slow, so that a busy machine finds it soon as well.</summary>
     private sealed class StoringGate
     {
         private ulong _word;
@@ -25,6 +25,7 @@ public sealed class GateRaces
         {
             var seen = Volatile.Read(ref _word);
             var (next, effect) = GateModule.step(happened, Unsafe.BitCast<ulong, Gate>(seen));
+            Thread.SpinWait(10);
             Volatile.Write(ref _word, Unsafe.BitCast<Gate, ulong>(next));
             return effect.Tag;
         }

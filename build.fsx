@@ -195,16 +195,6 @@ let prove (options: string list) =
     built.Force()
     exit (exitCodeOf "dotnet" (program "Graceful.Proof" :: options) [])
 
-/// What is soaked, each part with its own options; the first that fails ends it.
-let soak (options: string list) =
-    built.Force()
-    let lives () = exitCodeOf "dotnet" (program "Graceful.Soak" :: options) []
-    let parts: (string * (unit -> int)) list = [ ("lives of whole servers in virtual time", lives) ]
-    for what, part in parts do
-        printfn $"\n== {what}"
-        let code = part ()
-        if code <> 0 then exit code
-
 /// Plants the faults of proof/faults.txt in copies of the core, and counts those that the tests catch.
 let mutate (words: string list) =
     restored.Force()
@@ -212,14 +202,34 @@ let mutate (words: string list) =
     | [ "--adapters" ] -> run "dotnet" [ "fsi"; "proof/adapters.fsx" ] []
     | words -> run "dotnet" ([ "fsi"; "proof/mutate.fsx" ] @ words) []
 
+/// Every interleaving of a few actors in the model, and many rounds of real threads around the real cells.
+let stress (options: string list) =
+    let rounds = match options with [ rounds ] -> rounds | _ -> "1000000"
+    if not (fst (Int64.TryParse rounds)) then fail $"'{rounds}' is not a number of rounds, as in: stress 1000000"
+    built.Force()
+    let environment = [ ("GRACEFUL_ROUNDS", rounds) ]
+    run "dotnet" [ program "Graceful.Core.Tests"; "-class"; "*.InterleavingTests"; "-noLogo" ] environment
+    run "dotnet" [ program "Graceful.CSharp.Tests"; "-class"; "Graceful.Tests.Interleavings.*"; "-noLogo" ] environment
+
+/// First the lives, with the options given; then, unless one life alone is to be replayed, the races.
+let soak (options: string list) =
+    built.Force()
+    printfn "\n== lives of whole servers in virtual time"
+    let code = exitCodeOf "dotnet" (program "Graceful.Soak" :: options) []
+    if code <> 0 then exit code
+    if not (List.exists (fun option -> List.contains option [ "--lives"; "--plant"; "--help" ]) options) then
+        printfn "\n== races of real threads"
+        stress []
+
 let targets: (string * string * (string list -> unit)) list =
     [ "demo", "the main job, seen: the same server plain and graceful, loaded, stopped by SIGTERM, and what its clients saw", ignore >> demo
       "test", "build and run all tests; words choose test projects by name", test
-      "soak", "lives of servers by the million in virtual time: --events N --seed S, and --help for more", soak
+      "prove", "walk every state that the whole system can reach, and check every rule in each", prove
+      "soak", "lives of servers by the million in virtual time, then the stress: --events N --seed S, and --help for more", soak
+      "stress", "races around the cells and the table: all of the model's, and 1,000,000 rounds (or as many as you say) of real threads", stress
+      "mutate", "plant small faults in the core, one at a time: do the tests catch each? words choose by name; --adapters: Stryker on the engine", mutate
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
       "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
-      "prove", "walk every state that the whole system can reach, and check every rule in each", prove
-      "mutate", "plant small faults in the core, one at a time: do the tests catch each? words choose by name; --adapters: Stryker on the engine", mutate
       "build", "build everything", fun _ -> built.Force()
       "clean", "delete everything that was built", fun _ -> if Directory.Exists "artifacts" then Directory.Delete("artifacts", true) ]
 

@@ -25,6 +25,9 @@ let private inserted page (text: string) name =
         failwith $"{page} must have the lines '{opening.Trim()}' and '{closing}', in this order: the picture goes between them."
     text.Substring(0, from) + opening + "```mermaid\n" + Mermaid.draw picture + "```\n" + text.Substring until
 
+/// The names of all files that have a picture, seen from the root of the repository.
+let names () = List.map fileOf pictures.Value @ List.map fst (pages ())
+
 /// Every file that has a picture, and what must be in it. `read` gives what is in a page now.
 let files (read: string -> string) =
     [ for picture in pictures.Value -> fileOf picture, Svg.draw (Layout.make picture)

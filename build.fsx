@@ -190,11 +190,17 @@ let bench (options: string list) =
     printfn $"GET / under wrk -t1 -c64, {rounds} pairs of 5 s:"
     if not (throughput rounds && steps) then exit 1
 
+/// Draws the state machines anew, from the steps they take. What stands around the pictures in the pages stays.
+let diagrams () =
+    built.Force()
+    run "dotnet" [ program "Graceful.Diagrams"; "." ] []
+
 let targets: (string * string * (string list -> unit)) list =
     [ "demo", "the main job, seen: the same server plain and graceful, loaded, stopped by SIGTERM, and what its clients saw", ignore >> demo
       "test", "build and run all tests; words choose test projects by name", test
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
       "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
+      "diagrams", "draw the state machines from the steps they take, into docs/ and README.md", ignore >> diagrams
       "build", "build everything", fun _ -> built.Force()
       "clean", "delete everything that was built", fun _ -> if Directory.Exists "artifacts" then Directory.Delete("artifacts", true) ]
 

@@ -78,6 +78,7 @@ let private lifeSketch =
       Routes =
         [ Picture.route ("Active", (Bottom, 0.25)) ("Idle", (Top, 0.25)) 20 (352, 210)
           Picture.route ("Idle", (Top, 0.8)) ("Active", (Bottom, 0.8)) 14 (494, 210)
+          Picture.route ("Hijacked", (Bottom, 0.5)) ("Gone", (Top, 0.604)) 20 (795, 214)
           Picture.route ("Serving", (Right, 0.29)) ("Hijacked", (Left, 0.5)) 20 (640, 140)
           Picture.route ("Serving", (Right, 0.82)) ("Gone", (Left, 0.5)) 14 (622, 280) ]
       OrdersInBoxes = false }
@@ -87,14 +88,14 @@ let private wayOutSketch =
       Title = "Connection: on the way out"
       Caption =
         [ "What changes only the count in flight, and what changes nothing, is left out; so is what the first picture shows,"
-          "but for Ended. Asked means: AskToClose was ordered. Told means: the notice is out, or will be seen by the close." ]
+          "but for Ended. Last work: the client was told, or will see it by the close that follows." ]
       Size = 880, 890
       Boxes =
         [ Picture.box "Hijacked" "Hijacked" [ "upgraded" ] Alive (120, 140)
           Picture.box "RetiringHijacked" "Hijacked, asked" [ "in its own protocol" ] Leaving (440, 140)
           Picture.box "Active" "Active" [ "requests are in flight" ] Alive (120, 400)
-          Picture.box "RetiringActive" "Active, asked" [ "a response shall tell" ] Leaving (440, 400)
-          Picture.box "Told" "Active, told" [ "its work is its last" ] Leaving (745, 400)
+          Picture.box "RetiringActive" "Active, retiring" [ "its client knows nothing yet" ] Leaving (440, 400)
+          Picture.box "Told" "Active, last work" [ "told, or closed after it" ] Leaving (745, 400)
           Picture.box "Unused" "New or Idle" [ "nothing in flight" ] Alive (120, 560)
           Picture.box "RetiringUnused" "New or Idle, retiring" [ "its next response tells" ] Leaving (440, 560)
           Picture.box "Closing" "Closing" [ "we closed or reset it" ] Leaving (440, 760)

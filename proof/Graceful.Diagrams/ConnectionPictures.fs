@@ -61,7 +61,7 @@ let private source events (steps: Step<Life, ConnectionEvent, ConnectionEffect> 
     let events = List.length events
     $"Drawn from all %d{steps.Length} steps of Connection.step: {words} states with up to {mostInFlight} requests in flight, {events} events."
 
-let private lifeSketch =
+let lifeSketch =
     { Name = "connection-life"
       Title = "Connection: normal life"
       Caption =
@@ -83,7 +83,7 @@ let private lifeSketch =
           Picture.route ("Serving", (Right, 0.82)) ("Gone", (Left, 0.5)) 14 (622, 280) ]
       OrdersInBoxes = false }
 
-let private wayOutSketch =
+let wayOutSketch =
     { Name = "connection-way-out"
       Title = "Connection: on the way out"
       Caption =

@@ -44,7 +44,7 @@ let private orderName = Words.caseOf<GateEffect>
 let private facts =
     [ { Yes = "the last one"; No = "others stay"; Holds = fun (s: Walk.Step<Life, GateEvent, GateEffect>) -> Gate.inside s.Before.Gate = 1L } ]
 
-let private sketch =
+let sketch =
     { Name = "gate"
       Title = "Gate"
       Caption = [ "What changes only how many are inside, and what changes nothing, is left out." ]

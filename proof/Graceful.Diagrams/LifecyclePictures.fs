@@ -89,7 +89,7 @@ let private source () =
     let steps = all.Value.Length.ToString("N0", CultureInfo.InvariantCulture)
     $"Drawn from {steps} steps of Lifecycle.step: every event in every state that whole lives under {policies.Length} policies reach."
 
-let private wayOutSketch =
+let wayOutSketch =
     { Name = "lifecycle-way-out"
       Title = "Lifecycle: the way out"
       Caption =
@@ -121,7 +121,7 @@ let private wayOutSketch =
           Picture.route ("Exited", (Right, 0.55)) ("Exited", (Right, 0.9)) 36 (640, 1016) ]
       OrdersInBoxes = true }
 
-let private idleSketch =
+let idleSketch =
     { Name = "lifecycle-idle-and-hand-over"
       Title = "Lifecycle: idle exit and hand-over"
       Caption =

@@ -13,13 +13,11 @@ let private committed (name: string) =
 
 let private read name = File.ReadAllText(committed name)
 
-let private files = lazy (Book.files read)
+let files = TheoryData<string> Book.files
 
-let names = TheoryData<string>(Book.names ())
-
-[<Theory; MemberData(nameof names)>]
+[<Theory; MemberData(nameof files)>]
 let ``a committed picture shows what step does`` (name: string) =
-    let _, drawn = files.Value |> List.find (fun (file, _) -> file = name)
+    let drawn = Book.draw read name
     Assert.True(File.Exists(committed name), $"{name} is missing: run dotnet fsi build.fsx diagrams")
     match Book.firstDifference (read name) drawn with
     | None -> ()
@@ -28,21 +26,23 @@ let ``a committed picture shows what step does`` (name: string) =
 
 [<Fact>]
 let ``every file among the pictures is one of them`` () =
-    let drawn = [ for name in Book.names () do if name.EndsWith(".svg", StringComparison.Ordinal) then FileInfo(name).Name ]
+    let drawn = [ for name in Book.files do if name.EndsWith(".svg", StringComparison.Ordinal) then FileInfo(name).Name ]
     let found = [ for file in Directory.GetFiles(committed "docs/machines") -> FileInfo(file).Name ]
     Assert.Equal<string list>(List.sort drawn, List.sort found)
 
 [<Fact>]
 let ``a page without the marks of its picture is refused, and told which`` () =
     let broken name = (read name).Replace("<!-- end of picture: gate -->", "")
-    let error = Assert.Throws<Exception>(fun () -> Book.files broken |> ignore)
+    let error = Assert.Throws<Exception>(fun () -> Book.draw broken "docs/machines.md" |> ignore)
     Assert.Contains("docs/machines.md must have the lines '<!-- picture: gate -->'", error.Message)
 
 [<Fact>]
 let ``what stands beside a picture is left alone`` () =
-    let longer name = "# Before\n" + read name + "After\n"
-    for name, text in Book.files longer do
-        if name.EndsWith(".md", StringComparison.Ordinal) then Assert.Equal(longer name, text)
+    let page = "# Before\n<!-- picture: lifecycle-way-out -->\nold\n<!-- end of picture: lifecycle-way-out -->\nAfter\n"
+    let drawn = Book.draw (fun _ -> page) "README.md"
+    Assert.StartsWith("# Before\n<!-- picture: lifecycle-way-out -->\n```mermaid\nstateDiagram-v2\n", drawn)
+    Assert.EndsWith("```\n<!-- end of picture: lifecycle-way-out -->\nAfter\n", drawn)
+    Assert.DoesNotContain("old", drawn)
 
 [<Fact>]
 let ``the first difference is found, also at the end`` () =

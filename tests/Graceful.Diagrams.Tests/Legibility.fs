@@ -5,7 +5,7 @@ open Graceful.Diagrams
 open Graceful.Diagrams.Layout
 open Xunit
 
-let private layouts = lazy (Book.pictures.Value |> List.map Layout.make)
+let private layouts = lazy [ for _, picture in Book.pictures -> Layout.make picture.Value ]
 
 let private along (arrow: PlacedArrow) =
     [ for curve in arrow.Curves do

@@ -221,6 +221,11 @@ let soak (options: string list) =
         printfn "\n== races of real threads"
         stress []
 
+/// Draws the state machines anew, from the steps they take. What stands around the pictures in the pages stays.
+let diagrams () =
+    built.Force()
+    run "dotnet" [ program "Graceful.Diagrams"; "." ] []
+
 let targets: (string * string * (string list -> unit)) list =
     [ "demo", "the main job, seen: the same server plain and graceful, loaded, stopped by SIGTERM, and what its clients saw", ignore >> demo
       "test", "build and run all tests; words choose test projects by name", test
@@ -228,6 +233,7 @@ let targets: (string * string * (string list -> unit)) list =
       "soak", "lives of servers by the million in virtual time, then the stress: --events N --seed S, and --help for more", soak
       "stress", "races around the cells and the table: all of the model's, and 1,000,000 rounds (or as many as you say) of real threads", stress
       "mutate", "plant small faults in the core, one at a time: do the tests catch each? words choose by name; --adapters: Stryker on the engine", mutate
+      "diagrams", "draw the state machines from the steps they take, into docs/ and README.md", ignore >> diagrams
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
       "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
       "build", "build everything", fun _ -> built.Force()

@@ -3,32 +3,39 @@ module Graceful.Diagrams.Book
 
 open System
 
+/// Every picture by its name. Each is drawn when somebody asks for it, so that one that cannot be drawn hides no other.
 let pictures =
-    lazy
-        [ LifecyclePictures.wayOut ()
-          LifecyclePictures.idleAndHandOver ()
-          GatePicture.gate ()
-          ConnectionPictures.life ()
-          ConnectionPictures.wayOut () ]
+    [ LifecyclePictures.wayOutSketch.Name, lazy (LifecyclePictures.wayOut ())
+      LifecyclePictures.idleSketch.Name, lazy (LifecyclePictures.idleAndHandOver ())
+      GatePicture.sketch.Name, lazy (GatePicture.gate ())
+      ConnectionPictures.lifeSketch.Name, lazy (ConnectionPictures.life ())
+      ConnectionPictures.wayOutSketch.Name, lazy (ConnectionPictures.wayOut ()) ]
+
+let private picture name = (pictures |> List.find (fun (other, _) -> other = name) |> snd).Value
 
 /// The page that explains the machines has every picture as Mermaid, README the most important one.
-let private pages () = [ "docs/machines.md", [ for p in pictures.Value -> p.Sketch.Name ]; "README.md", [ "lifecycle-way-out" ] ]
+let private pages = [ "docs/machines.md", List.map fst pictures; "README.md", [ LifecyclePictures.wayOutSketch.Name ] ]
 
-let private fileOf picture = $"docs/machines/{picture.Sketch.Name}.svg"
+let private svgs = [ for name, _ in pictures -> $"docs/machines/{name}.svg", name ]
+
+/// All files that have a picture, seen from the root of the repository.
+let files = List.map fst svgs @ List.map fst pages
 
 /// Puts a picture between its two marks on a page.
 let private inserted page (text: string) name =
-    let picture = pictures.Value |> List.find (fun p -> p.Sketch.Name = name)
     let opening, closing = $"<!-- picture: {name} -->\n", $"<!-- end of picture: {name} -->"
     let from, until = text.IndexOf(opening, StringComparison.Ordinal), text.IndexOf(closing, StringComparison.Ordinal)
     if from < 0 || until < from then
         failwith $"{page} must have the lines '{opening.Trim()}' and '{closing}', in this order: the picture goes between them."
-    text.Substring(0, from) + opening + "```mermaid\n" + Mermaid.draw picture + "```\n" + text.Substring until
+    text.Substring(0, from) + opening + "```mermaid\n" + Mermaid.draw (picture name) + "```\n" + text.Substring until
 
-/// Every file that has a picture, and what must be in it. `read` gives what is in a page now.
-let files (read: string -> string) =
-    [ for picture in pictures.Value -> fileOf picture, Svg.draw (Layout.make picture)
-      for page, names in pages () -> page, ((read page).ReplaceLineEndings "\n", names) ||> List.fold (inserted page) ]
+/// What must be in a file. `read` gives what is in a page now, for what stands around the pictures.
+let draw (read: string -> string) file =
+    match svgs |> List.tryFind (fun (svg, _) -> svg = file) with
+    | Some(_, name) -> Svg.draw (Layout.make (picture name))
+    | None ->
+        let _, names = pages |> List.find (fun (page, _) -> page = file)
+        ((read file).ReplaceLineEndings "\n", names) ||> List.fold (inserted file)
 
 /// The first line in which two texts differ, if they do: its number, and what each has there.
 let firstDifference (committed: string) (drawn: string) =

@@ -61,7 +61,7 @@ let private source events (steps: Step<Life, ConnectionEvent, ConnectionEffect> 
     let events = List.length events
     $"Drawn from all %d{steps.Length} steps of Connection.step: {words} states with up to {mostInFlight} requests in flight, {events} events."
 
-let private lifeSketch =
+let lifeSketch =
     { Name = "connection-life"
       Title = "Connection: normal life"
       Caption =
@@ -72,28 +72,30 @@ let private lifeSketch =
         [ Picture.box "New" "New" [ "no request yet" ] Alive (100, 140)
           Picture.box "Active" "Active" [ "requests are in flight" ] Alive (420, 140)
           Picture.box "Idle" "Idle" [ "served, nothing in flight" ] Alive (420, 280)
-          Picture.box "Hijacked" "Hijacked" [ "upgraded: speaks"; "its own protocol" ] Alive (775, 140)
+          Picture.box "Hijacked" "Hijacked" [ "upgraded: speaks"; "its own protocol" ] Alive (795, 140)
           Picture.box "Gone" "Gone" [ "the transport has ended" ] Final (775, 280) ]
       Fences = [ Picture.fence "Serving" "carries requests" (24, 46, 40, 20) [ "New"; "Active"; "Idle" ] ]
       Routes =
-        [ Picture.route ("Active", (Bottom, 0.25)) ("Idle", (Top, 0.25)) 20 [ 352, 210 ]
-          Picture.route ("Idle", (Top, 0.8)) ("Active", (Bottom, 0.8)) 14 [ 494, 210 ]
-          Picture.route ("Serving", (Right, 0.29)) ("Hijacked", (Left, 0.5)) 20 [ 630, 140 ]
-          Picture.route ("Serving", (Right, 0.82)) ("Gone", (Left, 0.5)) 14 [ 622, 280 ] ]
+        [ Picture.route ("Active", (Bottom, 0.25)) ("Idle", (Top, 0.25)) 20 (352, 210)
+          Picture.route ("Idle", (Top, 0.8)) ("Active", (Bottom, 0.8)) 14 (494, 210)
+          Picture.route ("Hijacked", (Bottom, 0.5)) ("Gone", (Top, 0.604)) 20 (795, 214)
+          Picture.route ("Serving", (Right, 0.29)) ("Hijacked", (Left, 0.5)) 20 (640, 140)
+          Picture.route ("Serving", (Right, 0.82)) ("Gone", (Left, 0.5)) 14 (622, 280) ]
       OrdersInBoxes = false }
 
-let private wayOutSketch =
+let wayOutSketch =
     { Name = "connection-way-out"
       Title = "Connection: on the way out"
       Caption =
-        [ "What changes only the count in flight, and what changes nothing, is left out; so is what the first picture shows, but for Ended." ]
-      Size = 880, 880
+        [ "What changes only the count in flight, and what changes nothing, is left out; so is what the first picture shows,"
+          "but for Ended. Last work: the client was told, or will see it by the close that follows." ]
+      Size = 880, 890
       Boxes =
         [ Picture.box "Hijacked" "Hijacked" [ "upgraded" ] Alive (120, 140)
           Picture.box "RetiringHijacked" "Hijacked, asked" [ "in its own protocol" ] Leaving (440, 140)
           Picture.box "Active" "Active" [ "requests are in flight" ] Alive (120, 400)
-          Picture.box "RetiringActive" "Active, asked" [ "a response shall tell" ] Leaving (440, 400)
-          Picture.box "Told" "Active, told" [ "its work is its last" ] Leaving (745, 400)
+          Picture.box "RetiringActive" "Active, retiring" [ "its client knows nothing yet" ] Leaving (440, 400)
+          Picture.box "Told" "Active, last work" [ "told, or closed after it" ] Leaving (745, 400)
           Picture.box "Unused" "New or Idle" [ "nothing in flight" ] Alive (120, 560)
           Picture.box "RetiringUnused" "New or Idle, retiring" [ "its next response tells" ] Leaving (440, 560)
           Picture.box "Closing" "Closing" [ "we closed or reset it" ] Leaving (440, 760)
@@ -103,20 +105,20 @@ let private wayOutSketch =
               [ "Hijacked"; "RetiringHijacked"; "Active"; "RetiringActive"; "Told"; "Unused"; "RetiringUnused" ]
           Picture.fence "Retiring" "retiring" (28, 160, 14, 16) [ "RetiringActive"; "Told"; "RetiringUnused" ] ]
       Routes =
-        [ Picture.route ("Retiring", (Top, 0.254)) ("RetiringHijacked", (Bottom, 0.5)) 20 [ 440, 190 ]
-          Picture.route ("Active", (Top, 0.6)) ("Told", (Top, 0.5)) 18 [ 440, 265 ]
-          Picture.route ("RetiringActive", (Top, 0.2)) ("RetiringActive", (Top, 0.8)) 14 [ 440, 335 ]
-          Picture.route ("Active", (Right, 0.5)) ("RetiringActive", (Left, 0.5)) 14 [ 268, 400 ]
-          Picture.route ("RetiringUnused", (Top, 0.2)) ("RetiringActive", (Bottom, 0.2)) 14 [ 362, 480 ]
-          Picture.route ("RetiringActive", (Bottom, 0.75)) ("RetiringUnused", (Top, 0.75)) 14 [ 510, 480 ]
-          Picture.route ("RetiringActive", (Right, 0.8)) ("Closing", (Right, 0.15)) 20 [ 618, 540 ]
-          Picture.route ("Told", (Bottom, 0.5)) ("Closing", (Right, 0.45)) 20 [ 706, 650 ]
-          Picture.route ("Unused", (Bottom, 0.5)) ("Closing", (Left, 0.3)) 20 [ 190, 685 ]
-          Picture.route ("Open", (Bottom, 0.433)) ("Closing", (Top, 0.13)) 20 [ 375, 690 ]
-          Picture.route ("RetiringUnused", (Bottom, 0.74)) ("Closing", (Top, 0.79)) 20 [ 491, 660 ]
-          Picture.route ("Open", (Bottom, 0.94)) ("Gone", (Top, 0.786)) 20 [ 800, 700 ]
-          Picture.route ("Closing", (Right, 0.8)) ("Gone", (Left, 0.6)) 14 [ 588, 772 ]
-          Picture.route ("Closing", (Left, 0.6)) ("Closing", (Bottom, 0.3)) 24 [ 260, 790 ] ]
+        [ Picture.route ("Retiring", (Top, 0.254)) ("RetiringHijacked", (Bottom, 0.5)) 20 (440, 190)
+          Picture.route ("Active", (Top, 0.6)) ("Told", (Top, 0.5)) 18 (440, 265)
+          Picture.route ("RetiringActive", (Top, 0.2)) ("RetiringActive", (Top, 0.8)) 14 (440, 335)
+          Picture.route ("Active", (Right, 0.5)) ("RetiringActive", (Left, 0.5)) 14 (268, 400)
+          Picture.route ("RetiringUnused", (Top, 0.2)) ("RetiringActive", (Bottom, 0.2)) 14 (362, 480)
+          Picture.route ("RetiringActive", (Bottom, 0.75)) ("RetiringUnused", (Top, 0.75)) 14 (510, 480)
+          Picture.route ("RetiringActive", (Right, 0.8)) ("Closing", (Right, 0.1)) 20 (618, 540)
+          Picture.route ("Told", (Bottom, 0.5)) ("Closing", (Right, 0.3)) 20 (706, 650)
+          Picture.route ("Unused", (Bottom, 0.5)) ("Closing", (Left, 0.3)) 20 (190, 685)
+          Picture.route ("Open", (Bottom, 0.433)) ("Closing", (Top, 0.13)) 20 (375, 690)
+          Picture.route ("RetiringUnused", (Bottom, 0.74)) ("Closing", (Top, 0.79)) 20 (491, 660)
+          Picture.route ("Open", (Bottom, 0.94)) ("Gone", (Top, 0.786)) 20 (800, 700)
+          Picture.route ("Closing", (Right, 0.85)) ("Gone", (Left, 0.85)) 14 (588, 779)
+          Picture.route ("Closing", (Left, 0.6)) ("Closing", (Bottom, 0.3)) 24 (260, 790) ]
       OrdersInBoxes = false }
 
 let life () =

@@ -44,7 +44,7 @@ let private orderName = Words.caseOf<GateEffect>
 let private facts =
     [ { Yes = "the last one"; No = "others stay"; Holds = fun (s: Walk.Step<Life, GateEvent, GateEffect>) -> Gate.inside s.Before.Gate = 1L } ]
 
-let private sketch =
+let sketch =
     { Name = "gate"
       Title = "Gate"
       Caption = [ "What changes only how many are inside, and what changes nothing, is left out." ]
@@ -62,15 +62,15 @@ let private sketch =
           Picture.fence "Entered" "not shut yet" (40, 76, 200, 24) [ "OpenSomebody"; "AnnouncedSomebody"; "DrainingSomebody" ]
           Picture.fence "Listening" "listening" (20, 36, 178, 20) [ "OpenSomebody"; "AnnouncedSomebody" ] ]
       Routes =
-        [ Picture.route ("OpenNobody", (Right, 0.3)) ("OpenSomebody", (Left, 0.3)) 20 [ 330, 157 ]
-          Picture.route ("OpenSomebody", (Left, 0.7)) ("OpenNobody", (Right, 0.7)) 24 [ 330, 200 ]
-          Picture.route ("AnnouncedNobody", (Right, 0.3)) ("AnnouncedSomebody", (Left, 0.3)) 24 [ 330, 287 ]
-          Picture.route ("AnnouncedSomebody", (Left, 0.7)) ("AnnouncedNobody", (Right, 0.7)) 24 [ 330, 330 ]
-          Picture.route ("DrainingSomebody", (Left, 0.5)) ("Sealed", (Right, 0.3)) 24 [ 335, 450 ]
-          Picture.route ("ShutSomebody", (Left, 0.5)) ("Sealed", (Right, 0.7)) 24 [ 335, 570 ]
-          Picture.route ("Sealed", (Bottom, 0.3)) ("Sealed", (Bottom, 0.7)) 24 [ 150, 580 ]
-          Picture.route ("Listening", (Bottom, 0.263)) ("DrainingSomebody", (Top, 0.5)) 24 [ 540, 384 ]
-          Picture.route ("Entered", (Bottom, 0.286)) ("ShutSomebody", (Top, 0.5)) 24 [ 540, 520 ] ]
+        [ Picture.route ("OpenNobody", (Right, 0.3)) ("OpenSomebody", (Left, 0.3)) 20 (330, 157)
+          Picture.route ("OpenSomebody", (Left, 0.7)) ("OpenNobody", (Right, 0.7)) 24 (330, 200)
+          Picture.route ("AnnouncedNobody", (Right, 0.3)) ("AnnouncedSomebody", (Left, 0.3)) 24 (330, 287)
+          Picture.route ("AnnouncedSomebody", (Left, 0.7)) ("AnnouncedNobody", (Right, 0.7)) 24 (330, 330)
+          Picture.route ("DrainingSomebody", (Left, 0.5)) ("Sealed", (Right, 0.3)) 24 (335, 450)
+          Picture.route ("ShutSomebody", (Left, 0.5)) ("Sealed", (Right, 0.7)) 24 (335, 570)
+          Picture.route ("Sealed", (Bottom, 0.3)) ("Sealed", (Bottom, 0.7)) 24 (150, 580)
+          Picture.route ("Listening", (Bottom, 0.263)) ("DrainingSomebody", (Top, 0.5)) 24 (540, 384)
+          Picture.route ("Entered", (Bottom, 0.286)) ("ShutSomebody", (Top, 0.5)) 24 (540, 520) ]
       OrdersInBoxes = false }
 
 let gate () =

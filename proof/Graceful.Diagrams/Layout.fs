@@ -50,6 +50,8 @@ let letterWidth = 7.2
 let private fixedWidth size (text: string) = float text.Length * size * 0.602
 let private plainWidth size (text: string) = float text.Length * size * 0.56
 
+let captionWidth text = plainWidth 13.0 text
+
 let private around middle width height =
     { Left = Math.Round(middle.X - width / 2.0); Top = Math.Round(middle.Y - height / 2.0); Width = width; Height = height }
 
@@ -108,6 +110,12 @@ let private through points (start, startSide) (finish, finishSide) =
             C = plus stops[i + 1] -reach (direction (i + 1))
             D = stops[i + 1] } ]
 
+/// Where a curve is after a part of its way, from 0 to 1.
+let pointOn curve t =
+    let u = 1.0 - t
+    let mix a b c d = u * u * u * a + 3.0 * u * u * t * b + 3.0 * u * t * t * c + t * t * t * d
+    { X = mix curve.A.X curve.B.X curve.C.X curve.D.X; Y = mix curve.A.Y curve.B.Y curve.C.Y curve.D.Y }
+
 /// Where an arrow runs that nobody has thought about: from the side that faces the other box.
 let private facing (from: Rect) (into: Rect) =
     let dx, dy = into.Middle.X - from.Middle.X, into.Middle.Y - from.Middle.Y
@@ -121,18 +129,18 @@ let private placeArrow (routes: Route list) (rectOf: string -> Rect) (arrow: Arr
     let route = routes |> List.tryFind (fun r -> r.From = arrow.From && r.To = arrow.To)
     let leaves, enters = match route with Some r -> r.Leaves, r.Enters | None -> facing from into
     let start, finish = anchor from leaves, anchor into enters
-    let points =
+    let before, label, after =
         match route with
-        | Some r -> List.map at r.Through
-        | None when from = into -> [ { X = start.X + 90.0; Y = (start.Y + finish.Y) / 2.0 } ]
-        | None -> [ { X = (start.X + finish.X) / 2.0; Y = (start.Y + finish.Y) / 2.0 } ]
+        | Some r -> List.map at r.Before, at r.Label, List.map at r.After
+        | None when from = into -> [], { X = start.X + 90.0; Y = (start.Y + finish.Y) / 2.0 }, []
+        | None -> [], { X = (start.X + finish.X) / 2.0; Y = (start.Y + finish.Y) / 2.0 }, []
     let lines = Label.lines (match route with Some r -> r.Letters | None -> 28) arrow
     let wide (line: Label.Line) = float line.Indent * letterWidth + fixedWidth 12.0 (Label.text line)
     let width = lines |> List.map wide |> List.max |> Math.Ceiling
     { Arrow = arrow
-      Curves = through points (start, fst leaves) (finish, fst enters)
+      Curves = through (before @ label :: after) (start, fst leaves) (finish, fst enters)
       Lines = lines
-      Label = around points.Head (width + 8.0) (lineHeight * float lines.Length + 4.0) }
+      Label = around label (width + 8.0) (lineHeight * float lines.Length + 4.0) }
 
 let make picture =
     let sketch = picture.Sketch

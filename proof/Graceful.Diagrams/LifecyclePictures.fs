@@ -75,22 +75,26 @@ let private idleEvents =
     set [ "IdleSampled"; "HandOverRequested"; "SuccessorReady"; "SuccessorFailed"
           "Woke: idle look due"; "Woke: successor's time over" ]
 
-/// All but what leads out of `IdleExpired` or a starting successor, and all but their events.
+/// The picture of the way out: all but what leads out of `IdleExpired` or a starting successor, and all but their events.
 let private showsWayOut box event = box <> "IdleExpired" && box <> "SuccessorStarting" && not (idleEvents.Contains event)
 
-/// Everything before the way out, and on it only those events.
+/// The picture of idle exit and hand-over: everything before the way out, and on it only those events.
 let private showsIdle box event = box <> "Leaving" || idleEvents.Contains event
+
+/// Whether a step is to be seen in one of the pictures.
+let isShown taken =
+    showsWayOut (wayOutBox taken.Before) (nameOf taken) || showsIdle (idleBox taken.Before) (nameOf taken)
 
 let private source () =
     let steps = all.Value.Length.ToString("N0", CultureInfo.InvariantCulture)
     $"Drawn from {steps} steps of Lifecycle.step: every event in every state that whole lives under {policies.Length} policies reach."
 
-let private wayOutSketch =
+let wayOutSketch =
     { Name = "lifecycle-way-out"
       Title = "Lifecycle: the way out"
       Caption =
-        [ "A box says what is ordered whenever it is entered, an arrow what is ordered before that. Left out: WakeAt, what changes nothing,"
-          "and what only the next picture shows (idle exit, hand-over). There is no lame duck after those two." ]
+        [ "An order in a box is given at the end of every arrow that leads there. A hook that is left is still to be run."
+          "Left out: WakeAt, what changes nothing, and the next picture. Whoever idled out or handed over is no lame duck." ]
       Size = 880, 1120
       Boxes =
         [ Picture.box "Running" "Running" [] Alive (340, 90)
@@ -104,24 +108,25 @@ let private wayOutSketch =
         [ Picture.fence "Force" "within the grace period" (26, 40, 195, 20)
               [ "BeforeDrainHooks"; "LameDuck"; "ClosingListeners"; "Draining" ] ]
       Routes =
-        [ Picture.route ("Running", (Bottom, 0.5)) ("BeforeDrainHooks", (Top, 0.5)) 30 [ 340, 150 ]
-          Picture.route ("Running", (Left, 0.6)) ("LameDuck", (Left, 0.4)) 22 [ 120, 310 ]
-          Picture.route ("Running", (Left, 0.3)) ("ClosingListeners", (Left, 0.5)) 22 [ 105, 160; 18, 380 ]
-          Picture.route ("BeforeDrainHooks", (Right, 0.2)) ("BeforeDrainHooks", (Right, 0.6)) 28 [ 555, 250 ]
-          Picture.route ("BeforeDrainHooks", (Right, 0.85)) ("ClosingListeners", (Right, 0.3)) 24 [ 550, 420 ]
-          Picture.route ("Draining", (Right, 0.25)) ("Draining", (Right, 0.75)) 24 [ 550, 650 ]
-          Picture.route ("Draining", (Left, 0.5)) ("Exited", (Left, 0.3)) 22 [ 110, 800 ]
-          Picture.route ("AfterDrainHooks", (Right, 0.4)) ("AfterDrainHooks", (Right, 0.8)) 26 [ 560, 830 ]
-          Picture.route ("Force", (Right, 0.35)) ("Exited", (Right, 0.3)) 26 [ 755, 420; 860, 620; 860, 780 ]
-          Picture.route ("Force", (Right, 0.9)) ("AfterDrainHooks", (Right, 0.15)) 26 [ 745, 720 ]
-          Picture.route ("Exited", (Right, 0.6)) ("Exited", (Right, 0.9)) 36 [ 640, 1010 ] ]
+        [ Picture.route ("Running", (Bottom, 0.5)) ("BeforeDrainHooks", (Top, 0.5)) 30 (340, 150)
+          { Picture.route ("Running", (Left, 0.65)) ("LameDuck", (Left, 0.4)) 22 (130, 310) with Before = [ 205, 185 ] }
+          { Picture.route ("Running", (Left, 0.3)) ("ClosingListeners", (Left, 0.5)) 22 (98, 160) with After = [ 18, 380 ] }
+          Picture.route ("BeforeDrainHooks", (Right, 0.15)) ("BeforeDrainHooks", (Right, 0.5)) 28 (553, 227)
+          Picture.route ("BeforeDrainHooks", (Right, 0.88)) ("ClosingListeners", (Right, 0.3)) 24 (550, 420)
+          Picture.route ("Draining", (Right, 0.25)) ("Draining", (Right, 0.75)) 24 (550, 650)
+          Picture.route ("Draining", (Left, 0.5)) ("Exited", (Left, 0.3)) 22 (110, 800)
+          Picture.route ("AfterDrainHooks", (Right, 0.4)) ("AfterDrainHooks", (Right, 0.8)) 26 (555, 852)
+          { Picture.route ("Force", (Right, 0.35)) ("Exited", (Right, 0.2)) 26 (752, 420) with After = [ 850, 600; 850, 820; 760, 910 ] }
+          Picture.route ("Force", (Right, 0.9)) ("AfterDrainHooks", (Right, 0.15)) 26 (745, 700)
+          Picture.route ("Exited", (Right, 0.55)) ("Exited", (Right, 0.9)) 36 (640, 1016) ]
       OrdersInBoxes = true }
 
-let private idleSketch =
+let idleSketch =
     { Name = "lifecycle-idle-and-hand-over"
       Title = "Lifecycle: idle exit and hand-over"
       Caption =
-        [ "Left out: WakeAt, what changes nothing, and the orders of the first stage on the way out, which the other picture shows." ]
+        [ "Left out: WakeAt, what changes nothing, and what the other picture shows: StopRequested ends here with the"
+          "orders of the first stage on the way out." ]
       Size = 880, 810
       Boxes =
         [ Picture.box "Running" "Running" [ "accepting and serving" ] Alive (440, 110)
@@ -130,16 +135,16 @@ let private idleSketch =
           Picture.box "Leaving" "On the way out" [ "the other picture" ] Final (440, 310) ]
       Fences = []
       Routes =
-        [ Picture.route ("Running", (Left, 0.5)) ("IdleExpired", (Left, 0.4)) 28 [ 130, 200; 30, 420 ]
-          Picture.route ("IdleExpired", (Top, 0.5)) ("Running", (Bottom, 0.1)) 20 [ 190, 380 ]
-          Picture.route ("IdleExpired", (Right, 0.2)) ("Leaving", (Bottom, 0.3)) 28 [ 335, 490 ]
-          Picture.route ("SuccessorStarting", (Left, 0.2)) ("Leaving", (Bottom, 0.7)) 20 [ 550, 490 ]
-          Picture.route ("SuccessorStarting", (Top, 0.5)) ("Running", (Bottom, 0.9)) 28 [ 725, 390 ]
-          Picture.route ("Running", (Right, 0.5)) ("SuccessorStarting", (Right, 0.5)) 28 [ 760, 200; 850, 420 ]
-          Picture.route ("IdleExpired", (Right, 0.7)) ("SuccessorStarting", (Left, 0.7)) 34 [ 440, 650 ]
-          Picture.route ("SuccessorStarting", (Bottom, 0.3)) ("SuccessorStarting", (Bottom, 0.7)) 36 [ 720, 720 ]
-          Picture.route ("Running", (Right, 0.25)) ("Running", (Top, 0.8)) 30 [ 620, 84 ]
-          Picture.route ("Leaving", (Right, 0.3)) ("Leaving", (Right, 0.7)) 20 [ 596, 310 ] ]
+        [ { Picture.route ("Running", (Left, 0.5)) ("IdleExpired", (Left, 0.4)) 28 (130, 200) with After = [ 30, 420 ] }
+          Picture.route ("IdleExpired", (Top, 0.5)) ("Running", (Bottom, 0.1)) 20 (190, 380)
+          Picture.route ("IdleExpired", (Right, 0.2)) ("Leaving", (Bottom, 0.3)) 28 (335, 490)
+          Picture.route ("SuccessorStarting", (Left, 0.2)) ("Leaving", (Bottom, 0.7)) 20 (550, 490)
+          { Picture.route ("SuccessorStarting", (Top, 0.5)) ("Running", (Bottom, 0.9)) 28 (735, 400) with After = [ 685, 280 ] }
+          { Picture.route ("Running", (Right, 0.5)) ("SuccessorStarting", (Right, 0.5)) 28 (760, 200) with After = [ 850, 420 ] }
+          Picture.route ("IdleExpired", (Right, 0.7)) ("SuccessorStarting", (Left, 0.7)) 34 (440, 650)
+          Picture.route ("SuccessorStarting", (Bottom, 0.3)) ("SuccessorStarting", (Bottom, 0.7)) 36 (720, 720)
+          Picture.route ("Running", (Right, 0.25)) ("Running", (Top, 0.8)) 30 (620, 84)
+          Picture.route ("Leaving", (Right, 0.3)) ("Leaving", (Right, 0.7)) 20 (600, 310) ]
       OrdersInBoxes = false }
 
 let wayOut () =

@@ -12,29 +12,27 @@ let private declare (inBox: Map<string, string list>) (box: Box) =
     $"state \"{text}\" as {box.Key}"
 
 let private connect (arrow: Arrow) =
-    let label = Label.lines 34 arrow |> List.map (Label.text >> escape) |> String.concat "<br/>"
+    let label = Label.lines 26 arrow |> List.map (Label.text >> escape) |> String.concat "<br/>"
     $"{arrow.From} --> {arrow.To}: {label}"
 
-/// What is within some boxes, fences in fences first. A fence that holds another comes before it in the sketch.
-let rec private contents picture indent (fences: Fence list) (boxes: Box list) =
-    match fences with
-    | [] -> [ for box in boxes -> indent + declare picture.InBox box ]
-    | fence :: rest ->
-        let inside, outside = boxes |> List.partition (fun box -> List.contains box.Key fence.Frame.Members)
-        let isInside (other: Fence) = other.Frame.Members |> List.forall (fun m -> List.contains m fence.Frame.Members)
-        let inner, others = List.partition isInside rest
-        [ $"{indent}state \"{escape fence.Title}\" as {fence.Frame.Key} {{"
-          yield! contents picture (indent + "    ") inner inside
-          indent + "}"
-          yield! contents picture indent others outside ]
+/// Mermaid lays out a box around boxes badly, so the arrows of a fence come from a state of its own that names its members.
+let private declareFence sketch (fence: Fence) =
+    let name key =
+        let box = sketch.Boxes |> List.find (fun box -> box.Key = key)
+        match sketch.Boxes |> List.filter (fun other -> other.Title = box.Title) with
+        | [ _ ] -> box.Title
+        | _ -> $"""{box.Title}, {String.concat " " box.Says}"""
+    let text = $"in any of these ({fence.Title}):" :: List.map name fence.Frame.Members |> List.map escape |> String.concat "<br/>"
+    [ $"state \"{text}\" as {fence.Frame.Key}"; $"class {fence.Frame.Key} anyOf" ]
+
+let private statements picture =
+    let sketch = picture.Sketch
+    [ for box in sketch.Boxes do declare picture.InBox box
+      for fence in sketch.Fences do yield! declareFence sketch fence
+      if not sketch.Fences.IsEmpty then "classDef anyOf stroke-dasharray: 6 4"
+      $"[*] --> {picture.Start}"
+      for arrow in picture.Arrows do connect arrow
+      for box in Picture.ends picture do $"{box} --> [*]" ]
 
 let draw picture =
-    [ "stateDiagram-v2"
-      yield! contents picture "    " picture.Sketch.Fences picture.Sketch.Boxes
-      $"    [*] --> {picture.Start}"
-      for arrow in picture.Arrows do
-          "    " + connect arrow
-      for box in Picture.ends picture do
-          $"    {box} --> [*]" ]
-    |> List.map (fun line -> line + "\n")
-    |> String.concat ""
+    "stateDiagram-v2\n" + (statements picture |> List.map (fun line -> $"    {line}\n") |> String.concat "")

@@ -39,8 +39,10 @@ type Route =
       To: string
       Leaves: Side * float
       Enters: Side * float
-      /// What it runs through; the middle of its label is the first.
-      Through: (int * int) list
+      /// What it runs through before the middle of its label, that middle, and what it runs through after.
+      Before: (int * int) list
+      Label: int * int
+      After: (int * int) list
       /// How many letters a line of its label may have.
       Letters: int }
 
@@ -72,8 +74,8 @@ module Picture =
 
     let fence key title margins members = { Frame = { Key = key; Members = members }; Title = title; Margins = margins }
 
-    let route (from, leaves) (into, enters) letters points =
-        { From = from; To = into; Leaves = leaves; Enters = enters; Letters = letters; Through = points }
+    let route (from, leaves) (into, enters) letters label =
+        { From = from; To = into; Leaves = leaves; Enters = enters; Letters = letters; Before = []; Label = label; After = [] }
 
     let private complain (sketch: Sketch) what = failwith $"The picture '{sketch.Name}' {what}"
 

@@ -3,12 +3,20 @@ module Graceful.Diagrams.Program
 
 open System.IO
 
+let private (|Unwritable|_|) (error: exn) =
+    match error with
+    | :? IOException
+    | :? System.UnauthorizedAccessException -> Some error.Message
+    | _ -> None
+
 let private draw root =
     let path (name: string) = Path.Combine(root, name)
     Directory.CreateDirectory(path "docs/machines") |> ignore
-    for picture in Book.pictures.Value do
+    for _, picture in Book.pictures do
+        let picture = picture.Force()
         printfn $"{picture.Sketch.Title}: {picture.Sketch.Boxes.Length} boxes, {picture.Arrows.Length} arrows. {picture.Source}"
-    for name, text in Book.files (path >> File.ReadAllText) do
+    for name in Book.files do
+        let text = Book.draw (path >> File.ReadAllText) name
         let isNew = not (File.Exists(path name)) || File.ReadAllText(path name) <> text
         if isNew then File.WriteAllText(path name, text)
         let verdict = if isNew then "drawn anew" else "as it was"
@@ -21,7 +29,9 @@ let main arguments =
         try
             draw root
             0
-        with Failure message ->
+        with
+        | Failure message
+        | Unwritable message ->
             eprintfn $"{message}"
             1
     | _ ->

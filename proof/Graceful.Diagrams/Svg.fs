@@ -3,6 +3,7 @@ module Graceful.Diagrams.Svg
 
 open System
 open System.Text
+open Graceful.Diagrams.Arrows
 open Graceful.Diagrams.Layout
 
 let private escape (text: string) = text.Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;")
@@ -71,6 +72,15 @@ let private drawLabel (arrow: PlacedArrow) =
 let private legend x y =
     $"""<text class="label" x="{x}" y="{y}">what happens <tspan class="condition">[if]</tspan> <tspan class="order">→ what is ordered</tspan></text>"""
 
+/// For whoever cannot see the picture, and for whoever reads where two of them differ.
+let private inWords (sketch: Sketch) (arrow: Arrow) =
+    let name key =
+        match sketch.Boxes |> List.tryFind (fun (box: Box) -> box.Key = key) with
+        | Some box -> String.concat " " (box.Title :: box.Says)
+        | None -> sketch.Fences |> List.find (fun (fence: Fence) -> fence.Frame.Key = key) |> _.Title
+    let label = Label.lines Int32.MaxValue arrow |> List.map Label.text |> String.concat " "
+    $"From '{name arrow.From}' to '{name arrow.To}': {label}"
+
 let draw layout =
     let picture = layout.Picture
     let sketch = picture.Sketch
@@ -80,8 +90,9 @@ let draw layout =
     let write (line: string) = svg.Append(line).Append('\n') |> ignore
     write $"""<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img">"""
     write $"<title>{escape sketch.Title}</title>"
-    let words = caption |> String.concat " "
-    write $"<desc>{escape words}</desc>"
+    write "<desc>"
+    caption @ List.map (inWords sketch) picture.Arrows |> List.iter (escape >> write)
+    write "</desc>"
     write $"<style>\n{style}\n</style>"
     write """<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto"><path d="M 0 1 L 10 5 L 0 9 z" fill="#52606d"/></marker></defs>"""
     write $"""<rect class="paper" x="1" y="1" width="{width - 2}" height="{height - 2}" rx="10"/>"""

@@ -36,7 +36,7 @@ type Arrow =
 type Frame = { Key: string; Members: string list }
 
 /// One cause that takes one arrow.
-type Reason =
+type private Reason =
     { Source: string
       Target: string
       Cause: Cause

@@ -94,8 +94,8 @@ let wayOutSketch =
         [ Picture.box "Hijacked" "Hijacked" [ "upgraded" ] Alive (120, 140)
           Picture.box "RetiringHijacked" "Hijacked, asked" [ "in its own protocol" ] Leaving (440, 140)
           Picture.box "Active" "Active" [ "requests are in flight" ] Alive (120, 400)
-          Picture.box "RetiringActive" "Active, retiring" [ "its client knows nothing yet" ] Leaving (440, 400)
-          Picture.box "Told" "Active, last work" [ "told, or closed after it" ] Leaving (745, 400)
+          Picture.box "RetiringActive" "Active, retiring" [ "its client is not told yet" ] Leaving (440, 400)
+          Picture.box "Told" "Active, last work" [ "told, or closed after it" ] Leaving (750, 400)
           Picture.box "Unused" "New or Idle" [ "nothing in flight" ] Alive (120, 560)
           Picture.box "RetiringUnused" "New or Idle, retiring" [ "its next response tells" ] Leaving (440, 560)
           Picture.box "Closing" "Closing" [ "we closed or reset it" ] Leaving (440, 760)
@@ -105,7 +105,7 @@ let wayOutSketch =
               [ "Hijacked"; "RetiringHijacked"; "Active"; "RetiringActive"; "Told"; "Unused"; "RetiringUnused" ]
           Picture.fence "Retiring" "retiring" (28, 160, 14, 16) [ "RetiringActive"; "Told"; "RetiringUnused" ] ]
       Routes =
-        [ Picture.route ("Retiring", (Top, 0.254)) ("RetiringHijacked", (Bottom, 0.5)) 20 (440, 190)
+        [ Picture.route ("Retiring", (Top, 0.239)) ("RetiringHijacked", (Bottom, 0.5)) 20 (440, 190)
           Picture.route ("Active", (Top, 0.6)) ("Told", (Top, 0.5)) 18 (440, 265)
           Picture.route ("RetiringActive", (Top, 0.2)) ("RetiringActive", (Top, 0.8)) 14 (440, 335)
           Picture.route ("Active", (Right, 0.5)) ("RetiringActive", (Left, 0.5)) 14 (268, 400)
@@ -114,9 +114,9 @@ let wayOutSketch =
           Picture.route ("RetiringActive", (Right, 0.8)) ("Closing", (Right, 0.1)) 20 (618, 540)
           Picture.route ("Told", (Bottom, 0.5)) ("Closing", (Right, 0.3)) 20 (706, 650)
           Picture.route ("Unused", (Bottom, 0.5)) ("Closing", (Left, 0.3)) 20 (190, 685)
-          Picture.route ("Open", (Bottom, 0.433)) ("Closing", (Top, 0.13)) 20 (375, 690)
+          Picture.route ("Open", (Bottom, 0.421)) ("Closing", (Top, 0.13)) 20 (375, 690)
           Picture.route ("RetiringUnused", (Bottom, 0.74)) ("Closing", (Top, 0.79)) 20 (491, 660)
-          Picture.route ("Open", (Bottom, 0.94)) ("Gone", (Top, 0.786)) 20 (800, 700)
+          Picture.route ("Open", (Bottom, 0.913)) ("Gone", (Top, 0.786)) 20 (800, 700)
           Picture.route ("Closing", (Right, 0.85)) ("Gone", (Left, 0.85)) 14 (588, 779)
           Picture.route ("Closing", (Left, 0.6)) ("Closing", (Bottom, 0.3)) 24 (260, 790) ]
       OrdersInBoxes = false }

@@ -1,4 +1,4 @@
-/// Draws the pictures into the pages of the repository that we stand in.
+/// Draws the pictures into the pages of a repository.
 module Graceful.Diagrams.Program
 
 open System.IO

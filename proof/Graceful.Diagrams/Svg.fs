@@ -91,7 +91,7 @@ let draw layout =
     write $"""<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img">"""
     write $"<title>{escape sketch.Title}</title>"
     write "<desc>"
-    caption @ List.map (inWords sketch) picture.Arrows |> List.iter (escape >> write)
+    sketch.Caption @ List.map (inWords sketch) picture.Arrows @ [ picture.Source ] |> List.iter (escape >> write)
     write "</desc>"
     write $"<style>\n{style}\n</style>"
     write """<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto"><path d="M 0 1 L 10 5 L 0 9 z" fill="#52606d"/></marker></defs>"""

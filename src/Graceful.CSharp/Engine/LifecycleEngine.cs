@@ -208,16 +208,18 @@ internal sealed class LifecycleEngine : IDisposable
         var now = _clock.Now;
         var left = LifecycleModule.stage(_state);
         var (next, effects) = LifecycleModule.step(_policy, now, happened, _state);
-        var entered = LifecycleModule.stage(next);
-        _report.Observe(_clock.Elapsed, happened, next);
-        if (left.Tag != entered.Tag && _log.IsEnabled(LogLevel.Debug))
+        _state = next;
+        try
         {
-            var elapsed = Durations.Text(_report.Elapsed(_clock.Elapsed));
-            Say(() => Log.Edge(_log, left.ToString(), entered.ToString(), elapsed));
+            Keep(now, happened, left, effects);
+        }
+#pragma warning disable CA1031 // What is only kept or said must not keep the way out from going on.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Say(() => Log.EventNotKept(_log, e, happened));
         }
 
-        Recorder?.Take(now, happened, next, effects);
-        _state = next;
         foreach (var effect in effects)
         {
             try
@@ -230,6 +232,20 @@ internal sealed class LifecycleEngine : IDisposable
             {
                 Say(() => Log.EffectFailed(_log, e, effect));
             }
+        }
+    }
+
+    /// <summary>For the report, the record and the log, of which none may be trusted.</summary>
+    private void Keep(Instant now, Event happened, Stage left, IEnumerable<Effect> effects)
+    {
+        var entered = LifecycleModule.stage(_state);
+        _report.Observe(_clock.Elapsed, happened, _state);
+        Recorder?.Take(now, happened, _state, effects);
+        if (left.Tag != entered.Tag)
+        {
+            // Even the question whether a log wants to hear is not asked on the mailbox: it is the log's code that answers.
+            var elapsed = Durations.Text(_report.Elapsed(_clock.Elapsed));
+            Say(() => Log.Edge(_log, left.ToString(), entered.ToString(), elapsed));
         }
     }
 

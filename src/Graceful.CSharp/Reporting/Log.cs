@@ -52,4 +52,7 @@ internal static partial class Log
 
     [LoggerMessage(13, LogLevel.Warning, "The record {Path} ends here, because it can't be written: {Why}")]
     public static partial void RecordFailed(ILogger log, string path, string why);
+
+    [LoggerMessage(14, LogLevel.Error, "{Happened} could not be kept for the report, the record or the log")]
+    public static partial void EventNotKept(ILogger log, Exception e, Event happened);
 }

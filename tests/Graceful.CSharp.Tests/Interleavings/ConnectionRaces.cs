@@ -33,7 +33,7 @@ public sealed class ConnectionRaces
 
         public Connection Now => _cell.Now;
 
-        public int Step(ConnectionEvent happened) => observed ? _cell.Step(happened, out _, out _) : _cell.Step(happened);
+        public int Step(ConnectionEvent happened) => observed ? _cell.Step(happened, out _, out _).Tag : _cell.Step(happened);
     }
 
     /// <summary>The cell without the comparison; a little slow, so that a busy machine finds it soon as well.</summary>

@@ -9,14 +9,24 @@ namespace Graceful.Tests.Stops;
 /// <summary>A log that fails must not keep a server from leaving.</summary>
 public sealed class BrokenLogs
 {
+    public enum Manner
+    {
+        Throws,
+        Blocks,
+
+        /// <summary>Throws when it is asked whether it wants to hear.</summary>
+        ThrowsWhenAsked,
+    }
+
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_log_that_throws_or_blocks_does_not_hold_the_way_out(bool blocks)
+    [InlineData(Manner.Throws)]
+    [InlineData(Manner.Blocks)]
+    [InlineData(Manner.ThrowsWhenAsked)]
+    public async Task A_log_that_throws_or_blocks_does_not_hold_the_way_out(Manner manner)
     {
         using var never = new ManualResetEventSlim();
         var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Trace).AddProvider(new Provider(never, blocks));
+        builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Trace).AddProvider(new Provider(never, manner));
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.AddGraceful(options => options.OnDrained("fails", TimeSpan.FromSeconds(1), (_, _) => throw new InvalidOperationException()));
         await using var app = builder.Build();
@@ -27,21 +37,22 @@ public sealed class BrokenLogs
         never.Set();
     }
 
-    private sealed class Provider(ManualResetEventSlim never, bool blocks) : ILoggerProvider
+    private sealed class Provider(ManualResetEventSlim never, Manner manner) : ILoggerProvider
     {
-        public ILogger CreateLogger(string categoryName) => new Broken(never, categoryName == "Graceful", blocks);
+        public ILogger CreateLogger(string categoryName) => new Broken(never, categoryName == "Graceful", manner);
 
         public void Dispose()
         {
         }
     }
 
-    private sealed class Broken(ManualResetEventSlim never, bool isOurs, bool blocks) : ILogger
+    private sealed class Broken(ManualResetEventSlim never, bool isOurs, Manner manner) : ILogger
     {
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
-        public bool IsEnabled(LogLevel logLevel) => isOurs;
+        public bool IsEnabled(LogLevel logLevel) =>
+            isOurs && (manner != Manner.ThrowsWhenAsked ? true : throw new InvalidOperationException("The log is broken."));
 
         public void Log<TState>(
             LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
@@ -52,7 +63,7 @@ public sealed class BrokenLogs
                 return;
             }
 
-            if (!blocks)
+            if (manner != Manner.Blocks)
             {
                 throw new InvalidOperationException("The log is broken.");
             }

@@ -372,6 +372,12 @@ type Model(config: Configuration, tables: Tables) =
         place = Place.Retiring || place = Place.Inside || place = Place.Ending || place >= Place.Unlisted
     let isLeaving (b: byte[]) = tables.Stage(lifeOf b) > Stage.IdleExpired
 
+    /// An answer to `SampleIdle`: 2, plus 1 if anybody is busy, plus twice the ticks for which nobody was.
+    let takenWhilePaused = 64uy
+    let answer () = int ((s[At.Sample] &&& ~~~takenWhilePaused) - 2uy)
+    let sampledBusy () = answer () &&& 1
+    let sampledQuiet () = answer () >>> 1
+
     /// Clients of one kind are alike: who of them is called the first makes no difference to anything in here.
     let sortClients () =
         for i in 1 .. count - 1 do
@@ -698,6 +704,16 @@ type Model(config: Configuration, tables: Tables) =
         setOrders orders
         if not leaving && isLeaving t then t[At.Left] <- byte promise
 
+    /// An idle exit needs a look that found nobody, at a time when nobody could come in any more.
+    let judgeIdleExit () =
+        match tables.Life(lifeOf t) with
+        | Draining({ Trigger = IdledOut }, _)
+        | Hooks({ Trigger = IdledOut }, _)
+        | Exited { Trigger = IdledOut } ->
+            must (has s[At.Sample] takenWhilePaused) "an idle exit after a look from before accepting was paused"
+            must (sampledBusy () = 0 && sampledQuiet () >= events.IdleLimit) "an idle exit while somebody is busy or waits"
+        | _ -> ()
+
     let letter (flag: byte) event =
         if has s[At.Letters] flag then
             startWith "the mailbox takes" events[event]
@@ -705,6 +721,7 @@ type Model(config: Configuration, tables: Tables) =
             if flag = Letters.Swept then t[At.Swept] <- 0uy
             if flag = Letters.Sampled then t[At.Sample] <- 0uy
             deliver event
+            if flag = Letters.Sampled then judgeIdleExit ()
             finish ()
 
     let hookLetters () =
@@ -752,7 +769,7 @@ type Model(config: Configuration, tables: Tables) =
             letter Letters.GateEmptied events.GateEmptied
             letter Letters.ListenersClosed events.ListenersClosed
             letter Letters.Swept (events.Swept(int s[At.Swept]))
-            letter Letters.Sampled (events.Sampled(int (s[At.Sample] - 2uy) &&& 1, int (s[At.Sample] - 2uy) >>> 1))
+            letter Letters.Sampled (events.Sampled(sampledBusy (), sampledQuiet ()))
             letter Letters.SuccessorReady events.SuccessorReady
             letter Letters.SuccessorFailed events.SuccessorFailed
             hookLetters ()
@@ -988,7 +1005,8 @@ type Model(config: Configuration, tables: Tables) =
             for i in 0 .. count - 1 do
                 let c = client i
                 if (inTable t[c + At.Place] && busy t[c + At.Word]) || t[c + At.Place] = Place.Queued then busyNow <- 1
-            t[At.Sample] <- 2uy + byte busyNow + 2uy * (if busyNow = 1 then 0uy else t[At.Lull])
+            let paused = if has t[At.Listener] Listener.Paused then takenWhilePaused else 0uy
+            t[At.Sample] <- paused ||| (2uy + byte busyNow + 2uy * (if busyNow = 1 then 0uy else t[At.Lull]))
             set At.Letters Letters.Sampled
             finish ()
 

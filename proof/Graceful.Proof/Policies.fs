@@ -134,6 +134,7 @@ module Configuration =
     /// What `prove` walks.
     let all =
         [ { plain with Name = "three clients"; Clients = serial 3 }
+          { plain with Name = "three clients, two requests each"; Clients = serial 3; Requests = 2; Policy = { policy with GracePeriod = ValueSome(Tick.span 2) } }
           { plain with Name = "two clients, two requests each"; Clients = serial 2; Requests = 2 }
           { plain with Name = "two clients, two stops"; Clients = serial 2; Stops = 2 }
           { plain with

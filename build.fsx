@@ -205,7 +205,7 @@ let mutate (words: string list) =
 /// Every interleaving of a few actors in the model, and many rounds of real threads around the real cells.
 let stress (options: string list) =
     let rounds = match options with [ rounds ] -> rounds | _ -> "1000000"
-    if not (fst (Int64.TryParse rounds)) then fail $"'{rounds}' is not a number of rounds, as in: stress 1000000"
+    if not (Seq.forall Char.IsAsciiDigit rounds) || rounds.TrimStart '0' = "" then fail $"'{rounds}' is not a number of rounds, as in: stress 1000000"
     built.Force()
     let environment = [ ("GRACEFUL_ROUNDS", rounds) ]
     run "dotnet" [ program "Graceful.Core.Tests"; "-class"; "*.InterleavingTests"; "-noLogo" ] environment

@@ -113,7 +113,7 @@ internal sealed class Rounds
     {
         var text = Environment.GetEnvironmentVariable(variable);
         return string.IsNullOrEmpty(text) ? usual
-            : ulong.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value
-            : throw new InvalidOperationException($"{variable} is '{text}'; allowed is a whole number.");
+            : ulong.TryParse(text, CultureInfo.InvariantCulture, out var value) && value > 0 ? value
+            : throw new InvalidOperationException($"{variable} is '{text}'; allowed is a whole number above zero.");
     }
 }

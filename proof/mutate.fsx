@@ -71,7 +71,7 @@ let compilerArguments =
 
 let compiler = Path.Combine(AppContext.BaseDirectory, "fsc.dll")
 
-/// Compiles a core beside the tests of a worker; what the compiler said, when it did not like it.
+/// Compiles a core beside the tests of a worker; the first that the compiler did not like, if there is something.
 let compile worker (core: string) =
     let file = Path.Combine(worker, "Graceful.Core.fs")
     File.WriteAllText(file, core)
@@ -79,7 +79,7 @@ let compile worker (core: string) =
     File.WriteAllLines(answers, $"""-o:{Path.Combine(worker, "tests", "Graceful.Core.dll")}""" :: compilerArguments.Value @ [ file ])
     match run compileLimit "dotnet" [ compiler; $"@{answers}" ] with
     | _, Some 0 -> None
-    | said, Some _ -> Some said
+    | said, Some _ -> said.Split '\n' |> Array.tryFind _.Contains(": error ") |> Option.orElse (Some said)
     | _, None -> fail $"the compiler did not end within {compileLimit}."
 
 // ---- running the tests ----------------------------------------------------------------------------------------------
@@ -196,15 +196,16 @@ let main words =
     let planted, harmless = judged |> List.partition (fun (fault, _) -> fault.Harmless.IsNone)
     let caught = planted |> List.filter (fun (_, verdict) -> verdict.IsCaughtBy)
     let name (fault: Fault) = $"  {fault.Name}"
-    let tell title found = if found <> [] then printfn $"""{title}:{"\n"}{String.concat "\n" found}"""
+    let tell title found = if found <> [] then printfn $"""{title}{"\n"}{String.concat "\n" found}"""
     let survivors = [ for fault, verdict in planted do if verdict.IsSurvived then name fault ]
-    let broken = [ for fault, verdict in judged do match verdict with DoesNotCompile why -> $"{name fault}\n{why}" | _ -> () ]
+    let broken = [ for fault, verdict in judged do match verdict with DoesNotCompile why -> $"{name fault}: {why.Trim()}" | _ -> () ]
     let wronged = [ for fault, verdict in harmless do if verdict.IsCaughtBy then name fault ]
     printfn $"\n{caught.Length}/{planted.Length} caught, in %.0f{watch.Elapsed.TotalSeconds} s"
-    tell "No test can tell these from the sound core, for the reason given" [ for fault, verdict in harmless do if verdict.IsSurvived then $"{name fault}: {fault.Harmless.Value}" ]
-    tell "SURVIVED, so a test is missing" survivors
-    tell "CAUGHT, so the reason given is wrong" wronged
-    tell "DO NOT COMPILE" broken
+    tell "Planted as well, and no test can tell them from the sound core:"
+        [ for fault, verdict in harmless do if verdict.IsSurvived then $"{name fault}: {fault.Harmless.Value}" ]
+    tell "SURVIVED, so a test is missing:" survivors
+    tell "CAUGHT, so the reason given is wrong:" wronged
+    tell "DO NOT COMPILE:" broken
     if caught.Length < planted.Length || wronged <> [] || broken <> [] then exit 1
 
 main (List.ofArray fsi.CommandLineArgs |> List.tail)

@@ -230,6 +230,15 @@ let ``a successor fails or is too late, and the server runs on`` () =
     Assert.Equal(Running(Absent, ValueNone), state)
 
 [<Fact>]
+let ``a look at idleness leaves the successor on its way up`` () =
+    tell { plain with IdleLimit = ValueSome(ms 1000) }
+        [ 900, HandOverRequested, [ StartSuccessor; WakeAt(at 1000) ]
+          1000, Woke, [ SampleIdle; WakeAt(at 10_900) ]
+          1001, IdleSampled(0, ms 1001), [ WakeAt(at 2001) ]
+          1002, SuccessorReady, [ FireStopping; CloseListeners true; WakeAt(at 31_002) ] ]
+    |> ignore
+
+[<Fact>]
 let ``a stop while a successor starts abandons it`` () =
     tell plain
         [ 0, HandOverRequested, [ StartSuccessor; WakeAt(at 10_000) ]

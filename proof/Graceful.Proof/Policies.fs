@@ -131,20 +131,12 @@ module Configuration =
               Stops = 0
               Polite = true } ]
 
-    /// What `prove` walks.
+    /// What `prove` walks, the largest first.
     let all =
-        [ { plain with Name = "three clients"; Clients = serial 3 }
-          { plain with Name = "three clients, two requests each"; Clients = serial 3; Requests = 2; Policy = { policy with GracePeriod = ValueSome(Tick.span 2) } }
-          { plain with Name = "two clients, two requests each"; Clients = serial 2; Requests = 2 }
-          { plain with Name = "two clients, two stops"; Clients = serial 2; Stops = 2 }
-          { plain with
-              Name = "four hooks, two stops, an impatient host"
-              Policy = { policy with Hooks = fourHooks; LameDuck = Tick.span 1 }
-              Stops = 2
-              HostForces = true }
-          { plain with
-              Name = "three kinds of clients"
-              Clients = [| Manner.Serial; Manner.Overlapping; Manner.Half |]
+        [ { plain with
+              Name = "three clients, two requests each"
+              Clients = serial 3
+              Requests = 2
               Policy = { policy with GracePeriod = ValueSome(Tick.span 2) } }
           { plain with
               Name = "everything at once"
@@ -155,5 +147,17 @@ module Configuration =
                     Hooks = two }
               HostForces = true
               HandOver = true
-              Stops = 2 } ]
+              Stops = 2 }
+          { plain with
+              Name = "four hooks, two stops, an impatient host"
+              Policy = { policy with Hooks = fourHooks; LameDuck = Tick.span 1 }
+              Stops = 2
+              HostForces = true }
+          { plain with
+              Name = "three kinds of clients"
+              Clients = [| Manner.Serial; Manner.Overlapping; Manner.Half |]
+              Policy = { policy with GracePeriod = ValueSome(Tick.span 2) } }
+          { plain with Name = "three clients"; Clients = serial 3 }
+          { plain with Name = "two clients, two requests each"; Clients = serial 2; Requests = 2 }
+          { plain with Name = "two clients, two stops"; Clients = serial 2; Stops = 2 } ]
         @ small

@@ -12,7 +12,7 @@ let copy = Path.GetFullPath "artifacts/stryker/copy"
 let report = Path.GetFullPath "artifacts/stryker/report"
 
 /// Tests that start whole processes, and those that go through every kind of server, take too long to run for every fault.
-let quickTests = [ "Hooks"; "Observed"; "States"; "Stops" ]
+let quickTests = [ "Hooks"; "Inside"; "Observed"; "States"; "Stops" ]
 
 let fail message =
     eprintfn $"\nmutate --adapters: {message}"

@@ -134,11 +134,6 @@ module Configuration =
     /// What `prove` walks, the largest first.
     let all =
         [ { plain with
-              Name = "three clients, two requests each"
-              Clients = serial 3
-              Requests = 2
-              Policy = { policy with GracePeriod = ValueSome(Tick.span 2) } }
-          { plain with
               Name = "everything at once"
               Policy =
                 { policy with

@@ -199,7 +199,7 @@ let prove (options: string list) =
 let mutate (words: string list) =
     restored.Force()
     match words with
-    | [ "--adapters" ] -> run "dotnet" [ "fsi"; "proof/adapters.fsx" ] []
+    | "--adapters" :: folders -> run "dotnet" ([ "fsi"; "proof/adapters.fsx" ] @ folders) []
     | words -> run "dotnet" ([ "fsi"; "proof/mutate.fsx" ] @ words) []
 
 /// Every interleaving of a few actors in the model, and many rounds of real threads around the real cells.

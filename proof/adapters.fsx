@@ -1,5 +1,5 @@
 // Runs Stryker on the engine of the adapters, in a copy of the repository, and says what no test noticed.
-// Packages must be restored; `dotnet fsi build.fsx mutate --adapters` sees to that.
+// Words name the folders of the tests that run, instead of all quick ones. Packages must be restored; `dotnet fsi build.fsx mutate --adapters` sees to that.
 open System
 open System.Diagnostics
 open System.IO
@@ -11,12 +11,18 @@ let tools = Path.GetFullPath "artifacts/tools"
 let copy = Path.GetFullPath "artifacts/stryker/copy"
 let report = Path.GetFullPath "artifacts/stryker/report"
 
-/// Tests that start whole processes, and those that go through every kind of server, take too long to run for every fault.
-let quickTests = [ "Hooks"; "Inside"; "Observed"; "States"; "Stops" ]
-
 let fail message =
     eprintfn $"\nmutate --adapters: {message}"
     exit 1
+
+/// Tests that start whole processes, and those that go through every kind of server, take too long to run for every fault.
+let chosenTests =
+    match List.ofArray fsi.CommandLineArgs |> List.tail with
+    | [] -> [ "Hooks"; "Inside"; "Observed"; "States"; "Stops" ]
+    | words -> words
+
+for folder in chosenTests do
+    if not (Directory.Exists $"tests/Graceful.CSharp.Tests/{folder}") then fail $"there is no folder '{folder}' in tests/Graceful.CSharp.Tests."
 
 let run folder exe (arguments: string list) environment =
     let info = ProcessStartInfo(exe, arguments, WorkingDirectory = folder)
@@ -63,7 +69,7 @@ if Directory.Exists report then Directory.Delete(report, true)
 let watch = Stopwatch.StartNew()
 run $"{copy}/tests/Graceful.CSharp.Tests" $"{tools}/dotnet-stryker"
     [ "--config-file"; "../../proof/stryker.json"; "--output"; report; "--skip-version-check" ]
-    [ "GRACEFUL_TESTS", String.concat " " ("--filter-namespace" :: [ for space in quickTests -> $"Graceful.Tests.{space}" ])
+    [ "GRACEFUL_TESTS", String.concat " " ("--filter-namespace" :: [ for folder in chosenTests -> $"Graceful.Tests.{folder}" ])
       "TESTINGPLATFORM_TELEMETRY_OPTOUT", "1" ]
 let found = mutants ()
 let with' status = found |> List.filter (fun mutant -> mutant.Status = status)
@@ -72,7 +78,7 @@ let judged = noticed.Length + missed.Length
 if judged = 0 then fail "Stryker judged nothing."
 let hung = (with' "Timeout").Length
 printfn $"\n{noticed.Length}/{judged} noticed ({hung} of them because a test hung): a score of %.1f{100.0 * float noticed.Length / float judged} %%, in %.0f{watch.Elapsed.TotalSeconds} s"
-printfn "Not noticed by the tests that run in one process:"
+printfn $"""Not noticed by the tests in {String.concat ", " chosenTests}:"""
 for mutant in missed do
     printfn $"  {mutant.Where}  {mutant.What}"
 printfn $"The whole report: {report}/reports/mutation-report.html"

@@ -116,11 +116,13 @@ type ConnectionEffect =
     /// It is gone: leave the gate. The last effect of every life.
     | LeaveGate
 
-/// What a sweep of the drain does with a connection that it finds.
+/// What a sweep does with a connection that it finds.
 [<Struct>]
 type Verdict =
     /// Let it be until the next look.
     | LeaveAlone
+    /// Step it with `Retire` and ask again: whoever was quiet may speak at this moment, and must be told then.
+    | RetireFirst
     /// Step it with `Reap`.
     | ReapNow
     /// It was closed and still is here, and no byte waits in either direction: stop reading from it.
@@ -270,9 +272,9 @@ type DrainStage =
     | RunningBeforeHooks of run: HookRun
     /// The end of the lame duck.
     | LameDuck of until: Instant
-    /// `ListenersClosed`.
-    | ClosingListeners
-    /// Everybody was told; `sweep` is when to look for quiet connections, or empty while a sweep is out.
+    /// `ListenersClosed`; `sweep` is when to look for quiet connections, or empty while a sweep is out.
+    | ClosingListeners of sweep: Instant voption
+    /// `GateEmptied`: everybody was told. `sweep` as above.
     | AwaitingEmptied of sweep: Instant voption
 
 /// Whether a successor is on its way up.
@@ -307,6 +309,18 @@ type Stage =
     | Draining
     | AfterDrainHooks
     | Exited
+
+    /// As it is written here. What F# would say by itself is the same, but takes milliseconds of reflection on the way out.
+    override stage.ToString() =
+        match stage with
+        | Running -> nameof Running
+        | IdleExpired -> nameof IdleExpired
+        | BeforeDrainHooks -> nameof BeforeDrainHooks
+        | LameDuck -> nameof LameDuck
+        | ClosingListeners -> nameof ClosingListeners
+        | Draining -> nameof Draining
+        | AfterDrainHooks -> nameof AfterDrainHooks
+        | Exited -> nameof Exited
 
 /// Edges only: nothing here happens once a request. `now` is passed to `step` beside the event.
 type Event =
@@ -505,27 +519,33 @@ module Connection =
         | Ended ->
             if w &&& Tenure = Gone then struct (c, Nothing) else struct (Connection Gone, LeaveGate)
 
+    // Ticks are compared, because to compare time spans boxes them, and a sweep asks about every connection.
+    let private longer (a: TimeSpan) (b: TimeSpan) = if a.Ticks >= b.Ticks then a else b
+
     /// How soon a sweep that found something to do comes back to see what became of it. No sweep follows another sooner.
     let sweepInterval = TimeSpan.FromMilliseconds 50L
 
     /// What a sweep does with a connection that was silent in both directions for `quietFor`, and when it must look
     /// again at the latest. `pending`: bytes still wait to be sent to the client.
     let judge (quietPeriod: TimeSpan) (quietFor: TimeSpan) pending (Connection w as c) : struct (Verdict * TimeSpan) =
-        let quiet = quietFor >= quietPeriod
+        let quiet = quietFor.Ticks >= quietPeriod.Ticks
         match phase c with
         | New
-        | Idle -> if quiet then struct (ReapNow, sweepInterval) else struct (LeaveAlone, quietPeriod - quietFor)
+        | Idle ->
+            if not quiet then struct (LeaveAlone, quietPeriod - quietFor)
+            elif w &&& Retiring = 0u then struct (RetireFirst, sweepInterval)
+            else struct (ReapNow, sweepInterval)
         | Active ->
             // Without a quiet period nobody waits to see whether the client could be told.
-            if quietPeriod <= TimeSpan.Zero && w &&& Last = 0u then struct (ReapNow, sweepInterval)
+            if quietPeriod.Ticks <= 0L && w &&& Last = 0u then struct (ReapNow, sweepInterval)
             else struct (LeaveAlone, quietPeriod)
         | Hijacked -> struct (LeaveAlone, quietPeriod)
         | Closed ->
             // Whoever closed after its work ends by itself, and its answer may still be on the way to the kernel. Stuck
             // are those who were closed while they owed us bytes: half a request head, half a handshake.
-            let floor = max quietPeriod sweepInterval
+            let floor = longer quietPeriod sweepInterval
             if isGone c || pending || w >= One || w &&& Last <> 0u then struct (LeaveAlone, quietPeriod)
-            elif quietFor >= floor then struct (Hasten, sweepInterval)
+            elif quietFor.Ticks >= floor.Ticks then struct (Hasten, sweepInterval)
             else struct (LeaveAlone, floor - quietFor)
 
 
@@ -600,7 +620,7 @@ module Lifecycle =
         | IdleExpired -> Stage.IdleExpired
         | Draining(_, RunningBeforeHooks _) -> Stage.BeforeDrainHooks
         | Draining(_, LameDuck _) -> Stage.LameDuck
-        | Draining(_, ClosingListeners) -> Stage.ClosingListeners
+        | Draining(_, ClosingListeners _) -> Stage.ClosingListeners
         | Draining(_, AwaitingEmptied _) -> Stage.Draining
         | Hooks _ -> Stage.AfterDrainHooks
         | Exited _ -> Stage.Exited
@@ -619,8 +639,7 @@ module Lifecycle =
         | IdleExpired -> ValueNone
         | Draining(s, RunningBeforeHooks run) -> earliest s (ValueSome run.Due)
         | Draining(s, LameDuck until) -> earliest s (ValueSome until)
-        | Draining(s, ClosingListeners) -> earliest s ValueNone
-        | Draining(s, AwaitingEmptied sweep) -> earliest s sweep
+        | Draining(s, (ClosingListeners sweep | AwaitingEmptied sweep)) -> earliest s sweep
         | Hooks(_, run) -> ValueSome run.Due
         | Exited _ -> ValueNone
 
@@ -654,11 +673,15 @@ module Lifecycle =
         | Some index -> Hooks(s, start policy now index), [ StartHook index ]
         | None -> Exited s, [ Exit(exitCode s.Troubles) ]
 
-    let private closeListeners s = Draining(s, ClosingListeners), [ CloseListeners(s.Trigger = HandedOver) ]
+    let private nextSweep (now: Instant) lookAgain = ValueSome(now + max lookAgain Connection.sweepInterval)
+
+    let private closeListeners now s =
+        // Listeners may take their time to settle. Whoever is quiet has nothing to wait for meanwhile.
+        Draining(s, ClosingListeners(nextSweep now TimeSpan.Zero)), [ CloseListeners(s.Trigger = HandedOver) ]
 
     let private lameDuck policy (now: Instant) s =
         // A successor already accepts, and an idle server has nobody to warn.
-        if s.Trigger = HandedOver || s.Trigger = IdledOut || policy.LameDuck <= TimeSpan.Zero then closeListeners s
+        if s.Trigger = HandedOver || s.Trigger = IdledOut || policy.LameDuck <= TimeSpan.Zero then closeListeners now s
         else Draining(s, LameDuck(now + policy.LameDuck)), [ AnnounceLeaving ]
 
     let private beforeHooks policy now s from =
@@ -689,7 +712,7 @@ module Lifecycle =
                 let s = s |> hookTrouble policy run.Index Cancelled |> skipHooksFrom (run.Index + 1)
                 s, [ CancelHook run.Index; CloseListeners(s.Trigger = HandedOver) ]
             | LameDuck _ -> s, [ CloseListeners(s.Trigger = HandedOver) ]
-            | ClosingListeners | AwaitingEmptied _ -> s, []
+            | ClosingListeners _ | AwaitingEmptied _ -> s, []
         // Nobody is waited for any more: whoever still comes finds the gate shut.
         let next, effects = afterHooks policy now s 0
         next, closing @ (AbortConnections :: effects)
@@ -723,7 +746,9 @@ module Lifecycle =
         | Draining(s, RunningBeforeHooks run) when reached run.Due now ->
             let next, effects = beforeHooks policy now (hookTrouble policy run.Index TimedOut s) (run.Index + 1)
             next, CancelHook run.Index :: effects
-        | Draining(s, LameDuck until) when reached until now -> closeListeners s
+        | Draining(s, LameDuck until) when reached until now -> closeListeners now s
+        | Draining(s, ClosingListeners(ValueSome due)) when reached due now ->
+            Draining(s, ClosingListeners ValueNone), [ SweepConnections ]
         | Draining(s, AwaitingEmptied(ValueSome due)) when reached due now ->
             Draining(s, AwaitingEmptied ValueNone), [ SweepConnections ]
         | Hooks(s, run) when reached run.Due now ->
@@ -777,10 +802,15 @@ module Lifecycle =
         // The way out.
         | Draining(s, RunningBeforeHooks run), HookFinished(index, result) when index = run.Index ->
             beforeHooks policy now (hookTrouble policy index result s) (index + 1)
-        | Draining(s, ClosingListeners), ListenersClosed ->
+        | Draining(s, ClosingListeners ValueNone), ConnectionsSwept lookAgain ->
+            Draining(s, ClosingListeners(nextSweep now lookAgain)), []
+        | Draining(s, ClosingListeners(ValueSome _)), ListenersClosed ->
             Draining(s, AwaitingEmptied ValueNone), [ RetireConnections; SweepConnections ]
+        | Draining(s, ClosingListeners ValueNone), ListenersClosed ->
+            // One sweep at a time: the answer to the one that is out says when the next is due.
+            Draining(s, AwaitingEmptied ValueNone), [ RetireConnections ]
         | Draining(s, AwaitingEmptied ValueNone), ConnectionsSwept lookAgain ->
-            Draining(s, AwaitingEmptied(ValueSome(now + max lookAgain Connection.sweepInterval))), []
+            Draining(s, AwaitingEmptied(nextSweep now lookAgain)), []
         | Draining(s, AwaitingEmptied _), GateEmptied -> afterHooks policy now s 0
         | Hooks(s, run), HookFinished(index, result) when index = run.Index ->
             afterHooks policy now (hookTrouble policy index result s) (index + 1)

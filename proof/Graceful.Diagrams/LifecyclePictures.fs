@@ -36,12 +36,18 @@ let private isQuiet taken =
     | IdleSampled(busy, quietFor) -> busy = 0 && quietFor >= ValueOption.defaultValue TimeSpan.MaxValue taken.Policy.IdleLimit
     | _ -> false
 
+let private sweepIsOut taken =
+    match taken.Before with
+    | Draining(_, (ClosingListeners ValueNone | AwaitingEmptied ValueNone)) -> true
+    | _ -> false
+
 let private facts =
     [ { Yes = "2nd signal in time"; No = "no 2nd signal in time"; Holds = isKick }
       { Yes = "before-hook left"; No = "no before-hook left"; Holds = hooksLeft BeforeDrain }
       { Yes = "after-hook left"; No = "no after-hook left"; Holds = hooksLeft AfterDrain }
       { Yes = "lame duck"; No = "no lame duck"; Holds = lameDuckAhead }
-      { Yes = "quiet for the idle limit"; No = "busy meanwhile"; Holds = isQuiet } ]
+      { Yes = "quiet for the idle limit"; No = "busy meanwhile"; Holds = isQuiet }
+      { Yes = "a sweep is out"; No = "no sweep is out"; Holds = sweepIsOut } ]
 
 let private orderName = Words.caseOf<Effect>
 let private stageName = Words.caseOf<Stage>
@@ -95,15 +101,15 @@ let wayOutSketch =
       Caption =
         [ "An order in a box is given at the end of every arrow that leads there. A hook that is left is still to be run."
           "Left out: WakeAt, what changes nothing, and the next picture. Whoever idled out or handed over is no lame duck." ]
-      Size = 880, 1120
+      Size = 880, 1180
       Boxes =
         [ Picture.box "Running" "Running" [] Alive (340, 90)
           Picture.box "BeforeDrainHooks" "Before-drain hooks" [] Leaving (340, 250)
           Picture.box "LameDuck" "Lame duck" [ "unready, still accepting" ] Leaving (340, 420)
           Picture.box "ClosingListeners" "Closing listeners" [] Leaving (340, 530)
-          Picture.box "Draining" "Draining" [ "work in flight finishes" ] Leaving (340, 650)
-          Picture.box "AfterDrainHooks" "After-drain hooks" [] Leaving (340, 800)
-          Picture.box "Exited" "Exited" [ "the code tells how it went" ] Final (340, 990) ]
+          Picture.box "Draining" "Draining" [ "work in flight finishes" ] Leaving (340, 710)
+          Picture.box "AfterDrainHooks" "After-drain hooks" [] Leaving (340, 860)
+          Picture.box "Exited" "Exited" [ "the code tells how it went" ] Final (340, 1050) ]
       Fences =
         [ Picture.fence "Force" "within the grace period" (26, 40, 195, 20)
               [ "BeforeDrainHooks"; "LameDuck"; "ClosingListeners"; "Draining" ] ]
@@ -113,12 +119,13 @@ let wayOutSketch =
           { Picture.route ("Running", (Left, 0.3)) ("ClosingListeners", (Left, 0.5)) 22 (98, 160) with After = [ 18, 380 ] }
           Picture.route ("BeforeDrainHooks", (Right, 0.15)) ("BeforeDrainHooks", (Right, 0.5)) 28 (553, 227)
           Picture.route ("BeforeDrainHooks", (Right, 0.88)) ("ClosingListeners", (Right, 0.3)) 24 (550, 420)
-          Picture.route ("Draining", (Right, 0.25)) ("Draining", (Right, 0.75)) 24 (550, 650)
-          Picture.route ("Draining", (Left, 0.5)) ("Exited", (Left, 0.3)) 22 (110, 800)
-          Picture.route ("AfterDrainHooks", (Right, 0.4)) ("AfterDrainHooks", (Right, 0.8)) 26 (555, 852)
-          { Picture.route ("Force", (Right, 0.35)) ("Exited", (Right, 0.2)) 26 (752, 420) with After = [ 850, 600; 850, 820; 760, 910 ] }
-          Picture.route ("Force", (Right, 0.9)) ("AfterDrainHooks", (Right, 0.15)) 26 (745, 700)
-          Picture.route ("Exited", (Right, 0.55)) ("Exited", (Right, 0.9)) 36 (640, 1016) ]
+          Picture.route ("ClosingListeners", (Right, 0.5)) ("ClosingListeners", (Right, 0.9)) 24 (560, 545)
+          Picture.route ("Draining", (Right, 0.25)) ("Draining", (Right, 0.75)) 24 (550, 710)
+          Picture.route ("Draining", (Left, 0.5)) ("Exited", (Left, 0.3)) 22 (110, 860)
+          Picture.route ("AfterDrainHooks", (Right, 0.4)) ("AfterDrainHooks", (Right, 0.8)) 26 (555, 912)
+          { Picture.route ("Force", (Right, 0.35)) ("Exited", (Right, 0.2)) 26 (752, 420) with After = [ 850, 640; 850, 880; 760, 970 ] }
+          Picture.route ("Force", (Right, 0.9)) ("AfterDrainHooks", (Right, 0.15)) 26 (745, 760)
+          Picture.route ("Exited", (Right, 0.55)) ("Exited", (Right, 0.9)) 36 (640, 1076) ]
       OrdersInBoxes = true }
 
 let idleSketch =

@@ -86,7 +86,7 @@ let private later policy state =
         match s with
         | RunningBeforeHooks hook -> RunningBeforeHooks(run hook)
         | LameDuck until -> LameDuck(due until)
-        | ClosingListeners -> ClosingListeners
+        | ClosingListeners sweep -> ClosingListeners(ValueOption.map due sweep)
         | AwaitingEmptied sweep -> AwaitingEmptied(ValueOption.map due sweep)
     match state with
     | Running(s, idle) -> Running(successor s, ValueOption.map due idle)
@@ -156,7 +156,7 @@ let nameOf taken =
         | Draining(_, RunningBeforeHooks run)
         | Hooks(_, run) when now >= run.Due -> "hook's time over"
         | Draining(_, LameDuck until) when now >= until -> "lame duck over"
-        | Draining(_, AwaitingEmptied sweep) when reached sweep -> "sweep due"
+        | Draining(_, (ClosingListeners sweep | AwaitingEmptied sweep)) when reached sweep -> "sweep due"
         | _ -> "nothing due"
     match taken.Event with
     | Woke -> $"Woke: {until}"

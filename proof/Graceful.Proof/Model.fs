@@ -109,13 +109,17 @@ module internal Visit =
     [<Literal>]
     let Due = 1uy
 
+    /// Looked at, and about to be retired and looked at again.
+    [<Literal>]
+    let RetiringFirst = 2uy
+
     /// Looked at, and about to be reaped.
     [<Literal>]
-    let Reaping = 2uy
+    let Reaping = 3uy
 
     /// Looked at, and about to be hastened.
     [<Literal>]
-    let Hastening = 3uy
+    let Hastening = 4uy
 
 /// Where a connection is between its accept and its end.
 module internal Place =
@@ -652,12 +656,16 @@ type Model(config: Configuration, tables: Tables) =
         t[c + At.Visit] <-
             match verdict with
             | LeaveAlone -> Visit.No
+            | RetireFirst -> Visit.RetiringFirst
             | ReapNow -> Visit.Reaping
             | Hasten -> Visit.Hastening
 
     let visit i =
         match t[At.Walk], t[client i + At.Visit] with
         | Walk.Sweep, Visit.Due -> look i
+        | Walk.Sweep, Visit.RetiringFirst ->
+            t[client i + At.Visit] <- Visit.Due
+            happen i Retire
         | Walk.Sweep, Visit.Reaping -> reap i
         | Walk.Sweep, _ -> hasten i
         | walk, _ ->
@@ -922,6 +930,10 @@ type Model(config: Configuration, tables: Tables) =
         | Request.Plain
         | Request.Told ->
             startTo "connection" i "the response is complete"
+            // Serial clients are told on a head or never; whoever overlaps learns it from the GOAWAY of the close.
+            must
+                (config.Clients[i] <> Manner.Serial || s[c + r] = Request.Told || s[c + At.Visit] <> Visit.Reaping || policy.QuietPeriod <= TimeSpan.Zero)
+                "answered since the look that found it quiet, and not told, and will be closed"
             t[c + r] <- Request.Produced
             travels c
             happen i End

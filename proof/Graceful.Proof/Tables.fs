@@ -147,7 +147,7 @@ type Tables(config: Configuration, rule: Lifecycle -> Event -> Lifecycle -> Effe
                 match stage with
                 | RunningBeforeHooks run -> RunningBeforeHooks { run with Due = tickOn run.Due }
                 | LameDuck until -> LameDuck(tickOn until)
-                | ClosingListeners -> ClosingListeners
+                | ClosingListeners sweep -> ClosingListeners(ValueOption.map tickOn sweep)
                 | AwaitingEmptied sweep -> AwaitingEmptied(ValueOption.map tickOn sweep)
             Draining(shutdownTicks s, stage)
         | Hooks(s, run) -> Hooks(shutdownTicks s, { run with Due = tickOn run.Due })

@@ -28,14 +28,22 @@ let private isLast word =
     |> fun word -> Connection.phase word = Closed
 
 [<Fact>]
-let ``New and Idle are reaped exactly when they were quiet for the quiet period`` () =
+let ``New and Idle are reaped exactly when they were quiet for the quiet period, and retired before they are judged so`` () =
     judged (fun word period quietFor _ verdict _ ->
         match Connection.phase word with
         | New
-        | Idle -> verdict = (if quietFor >= period then ReapNow else LeaveAlone)
+        | Idle ->
+            verdict = (if quietFor < period then LeaveAlone elif Connection.isRetiring word then ReapNow else RetireFirst)
         | Active
         | Hijacked
         | Closed -> true)
+
+[<Fact>]
+let ``whoever was retired first is not asked to be again`` () =
+    judged (fun word period quietFor pending verdict _ ->
+        let struct (retired, _) = Connection.step Retire word
+        let struct (again, _) = Connection.judge period quietFor pending retired
+        again <> RetireFirst && (verdict <> RetireFirst || again = ReapNow))
 
 [<Fact>]
 let ``an Active one is left to its work, unless there is no quiet period to tell it by`` () =

@@ -87,23 +87,27 @@ let ``AnnounceLeaving comes exactly with a lame duck, and before CloseListeners`
         && (not lame || position ((=) AnnounceLeaving) t < position isClosing t))
 
 [<Fact>]
-let ``RetireConnections comes once, after ListenersClosed, and a sweep with it`` () =
+let ``RetireConnections comes once, after ListenersClosed, and a sweep with it if none is out`` () =
     forAllLives (fun t ->
         count RetireConnections t <= 1
         && (count RetireConnections t = 0 || position isClosing t < position ((=) RetireConnections) t)
         && t |> every (fun s ->
             List.contains RetireConnections s.Orders = (s.Event = ListenersClosed && not (unchanged s))
-            && (not (List.contains RetireConnections s.Orders) || s.Orders = [ RetireConnections; SweepConnections ])))
+            && (not (List.contains RetireConnections s.Orders)
+                || (match s.Before with
+                    | Draining(_, ClosingListeners ValueNone) -> s.Orders = [ RetireConnections ]
+                    | _ -> s.Orders = [ RetireConnections; SweepConnections ]))))
 
 [<Fact>]
 let ``one sweep is out at a time, and the next is due when the last one said, or the shortest time after`` () =
+    let sweepsIn stage = stage = Stage.ClosingListeners || stage = Stage.Draining
     let observe (out, fine) s =
         let sweeps = s.Orders |> List.filter ((=) SweepConnections) |> List.length
         match s.Event, s.After with
-        | ConnectionsSwept lookAgain, Draining(_, AwaitingEmptied(ValueSome due)) when out ->
+        | ConnectionsSwept lookAgain, Draining(_, (ClosingListeners(ValueSome due) | AwaitingEmptied(ValueSome due))) when out ->
             false, fine && due = s.Now + max lookAgain Connection.sweepInterval && sweeps = 0
-        | ConnectionsSwept _, _ -> out && leaving s.After && Lifecycle.stage s.After = Stage.Draining, fine && sweeps = 0
-        | _ -> (out || sweeps > 0) && Lifecycle.stage s.After = Stage.Draining, fine && sweeps <= (if out then 0 else 1)
+        | ConnectionsSwept _, after -> out && sweepsIn (Lifecycle.stage after), fine && sweeps = 0
+        | _, after -> (out || sweeps > 0) && sweepsIn (Lifecycle.stage after), fine && sweeps <= (if out then 0 else 1)
     forAllLives (fun t -> t.Steps |> List.fold observe (false, true) |> snd)
 
 [<Fact>]
@@ -125,6 +129,8 @@ let ``a stage lasts as long as the policy says, counted from its start`` () =
                 run.Due = s.Now + t.Policy.Hooks[run.Index].TimeLimit
             | Draining(_, LameDuck until) when isNew && List.contains AnnounceLeaving s.Orders ->
                 until = s.Now + t.Policy.LameDuck
+            | Draining(_, ClosingListeners sweep) when List.exists isClosing s.Orders ->
+                sweep = ValueSome(s.Now + Connection.sweepInterval)
             | Running(Starting due, _) when List.contains StartSuccessor s.Orders ->
                 due = s.Now + t.Policy.SuccessorLimit
             | _ -> true))

@@ -20,7 +20,8 @@ let private answer policy result state =
     | IdleExpired -> idleAnswer policy result
     | Draining(_, RunningBeforeHooks run)
     | Hooks(_, run) -> HookFinished(run.Index, result)
-    | Draining(_, ClosingListeners) -> ListenersClosed
+    | Draining(_, ClosingListeners ValueNone) when result <> Succeeded -> ConnectionsSwept(ms 10)
+    | Draining(_, ClosingListeners _) -> ListenersClosed
     | Draining(_, AwaitingEmptied ValueNone) -> ConnectionsSwept(ms 10)
     | Draining(_, AwaitingEmptied(ValueSome _))
     | Exited _ -> GateEmptied
@@ -45,7 +46,7 @@ let private goOn state =
     match state with
     | Running _
     | IdleExpired -> Say(StopRequested Requested)
-    | Draining({ Deadline = ValueNone }, (ClosingListeners | AwaitingEmptied(ValueSome _))) -> Answer Succeeded
+    | Draining({ Deadline = ValueNone }, (ClosingListeners _ | AwaitingEmptied(ValueSome _))) -> Answer Succeeded
     | Draining(_, AwaitingEmptied ValueNone) -> Say(ConnectionsSwept(ms 900))
     | Draining _
     | Hooks _

@@ -27,10 +27,12 @@ let private hear stage successor event =
     | Stage.ClosingListeners, ListenersClosed -> Handled
     | (Stage.Running | Stage.IdleExpired | Stage.BeforeDrainHooks | Stage.LameDuck | Stage.Draining), ListenersClosed
     | Stage.AfterDrainHooks, ListenersClosed -> Ignored
-    | Stage.Draining, (ConnectionsSwept _ | GateEmptied) -> Handled
-    | (Stage.Running | Stage.IdleExpired | Stage.BeforeDrainHooks | Stage.LameDuck | Stage.ClosingListeners),
+    // A sweep is out in both.
+    | (Stage.ClosingListeners | Stage.Draining), ConnectionsSwept _
+    | Stage.Draining, GateEmptied -> Handled
+    | (Stage.Running | Stage.IdleExpired | Stage.BeforeDrainHooks | Stage.LameDuck | Stage.AfterDrainHooks),
       (ConnectionsSwept _ | GateEmptied)
-    | Stage.AfterDrainHooks, (ConnectionsSwept _ | GateEmptied) -> Ignored
+    | Stage.ClosingListeners, GateEmptied -> Ignored
     | (Stage.BeforeDrainHooks | Stage.AfterDrainHooks), HookFinished _ -> Handled
     | (Stage.Running | Stage.IdleExpired | Stage.LameDuck | Stage.ClosingListeners | Stage.Draining), HookFinished _ ->
         Ignored
@@ -69,7 +71,7 @@ let private states =
       IdleExpired
       Draining(leaving, RunningBeforeHooks { Index = 0; Due = at 1000 })
       Draining(leaving, LameDuck(at 300))
-      Draining(leaving, ClosingListeners)
+      Draining(leaving, ClosingListeners ValueNone)
       Draining(leaving, AwaitingEmptied ValueNone)
       Hooks(leaving, { Index = 1; Due = at 1000 })
       Exited leaving ]
@@ -137,8 +139,9 @@ let ``a hook that is not running has nothing to say`` () =
 
 [<Fact>]
 let ``a sweep that is not out has no answer`` () =
-    let state = Draining(leaving, AwaitingEmptied(ValueSome(at 50)))
-    Assert.Equal(state, (run policy (at 1) (ConnectionsSwept(ms 5)) state).After)
+    for stage in [ ClosingListeners(ValueSome(at 50)); AwaitingEmptied(ValueSome(at 50)) ] do
+        let state = Draining(leaving, stage)
+        Assert.Equal(state, (run policy (at 1) (ConnectionsSwept(ms 5)) state).After)
 
 [<Fact>]
 let ``the gravest trouble makes the exit code`` () =

@@ -109,6 +109,9 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         var (verdict, again) = ConnectionModule.judge(quietPeriod, quietFor, pending, _cell.Now);
         switch (verdict.Tag)
         {
+            case Verdict.Tags.RetireFirst:
+                Apply(ConnectionEvent.Retire);
+                return Sweep(quietPeriod);
             case Verdict.Tags.ReapNow:
                 Apply(ConnectionEvent.Reap);
                 break;

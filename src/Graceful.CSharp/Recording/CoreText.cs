@@ -63,7 +63,7 @@ internal static class CoreText
     {
         { IsRunningBeforeHooks: true } => Of(stage.run),
         { IsLameDuck: true } => $"lame duck until {Of(stage.until)}",
-        { IsClosingListeners: true } => "closing listeners",
+        { IsClosingListeners: true } => $"closing listeners, sweep {Of(stage.sweep)}",
         _ => $"sweep {Of(stage.sweep)}",
     };
 

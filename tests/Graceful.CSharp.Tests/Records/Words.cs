@@ -66,7 +66,8 @@ public sealed class Words
             states.AddRange(Runs().Select(run => Lifecycle.NewHooks(shutdown, run)));
             states.AddRange(Runs().Select(DrainStage.NewRunningBeforeHooks)
                 .Concat([
-                    DrainStage.NewLameDuck(Early), DrainStage.NewLameDuck(Late), DrainStage.ClosingListeners,
+                    DrainStage.NewLameDuck(Early), DrainStage.NewLameDuck(Late), DrainStage.NewClosingListeners(None),
+                    DrainStage.NewClosingListeners(Some(Early)),
                     DrainStage.NewAwaitingEmptied(None), DrainStage.NewAwaitingEmptied(Some(Early)),
                 ])
                 .Select(stage => Lifecycle.NewDraining(shutdown, stage)));

@@ -45,6 +45,18 @@ public sealed class IdleConnections
     }
 
     [Fact]
+    public async Task Listeners_that_take_their_time_do_not_keep_the_quiet_ones_waiting()
+    {
+        await using var app = await TestApp.StartAsync(options => options.SettleTime = TimeSpan.FromSeconds(5));
+        using var client = await RawClient.IdleAsync(app.Port);
+        app.Graceful.Close();
+        Assert.Equal(Ending.Fin, await client.EndAsync());
+        Assert.False(app.Log.Has("to Draining after"));
+        var report = await app.ReportAsync();
+        Assert.Equal((0, 1), (report.ExitCode, report.ConnectionsClosed));
+    }
+
+    [Fact]
     public async Task Nobody_there_is_nobody_waited_for()
     {
         await using var app = await TestApp.StartAsync(options => options.QuietPeriod = TimeSpan.FromSeconds(30));

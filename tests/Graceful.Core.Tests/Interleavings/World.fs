@@ -211,7 +211,13 @@ let act s actor w =
         let seen = w.Peers[c].Word
         let struct (verdict, _) = Connection.judge quietPeriod quietPeriod false seen
         let reap = if s.Mistake = CloseByALook then Swap(Reap, c, seen) else Read(Reap, c)
-        [ todo actor (if verdict = ReapNow then reap :: rest else rest) w ]
+        let next =
+            match verdict with
+            | RetireFirst -> Read(Retire, c) :: Judge(quietPeriod, c) :: rest
+            | ReapNow -> reap :: rest
+            | LeaveAlone
+            | Hasten -> rest
+        [ todo actor next w ]
     | BeginWalk purpose :: rest -> [ todo actor (WalkOn(purpose, inTable w, 0) :: rest) w ]
     | WalkOn(purpose, due, seen) :: rest -> walkOn actor purpose due seen rest w
     | GoOn :: rest -> [ todo actor rest { w with EverybodyKnows = true } ]

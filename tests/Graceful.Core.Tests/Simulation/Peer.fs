@@ -157,6 +157,10 @@ type Peer(number: int) =
     [<DefaultValue>]
     val mutable LookQuiet: int
 
+    /// When its last response head went out.
+    [<DefaultValue>]
+    val mutable AnswerTick: int
+
     [<DefaultValue>]
     val mutable Reaping: bool
 
@@ -191,6 +195,7 @@ type Peer(number: int) =
         p.Hastened <- false
         p.LookTick <- 0
         p.LookQuiet <- 0
+        p.AnswerTick <- 0
         p.Reaping <- false
 
     member p.InTable = p.Place >= Place.Registered && p.Place <= Place.Inside

@@ -21,6 +21,8 @@ type Plan =
       Successor: Event voption
       /// How late a wake-up may come, in milliseconds.
       Late: int
+      /// How long listeners are left open on the last call, in milliseconds.
+      Settle: int
       /// Letters may come twice.
       Stutters: bool
       /// How long the process is still there after the exit was ordered, in milliseconds.
@@ -121,6 +123,7 @@ module Plan =
                      | 1 -> ValueSome(SuccessorFailed "no port")
                      | _ -> ValueNone)
                   Late = (let late = oneOf c [| 0; 2; 0; 15 |] in if harmless then 0 else late)
+                  Settle = oneOf c [| 0; 0; 60; 160 |]
                   Lingers = (let lingers = c.Next 2 * 80 in if harmless then 0 else lingers)
                   Stutters = (c.Next 2 = 1)
                   Harmless = harmless })
@@ -136,5 +139,6 @@ module Plan =
         $"lame duck {span policy.LameDuck}, quiet period {span policy.QuietPeriod}, grace period {optional policy.GracePeriod}, "
         + $"double kick {span policy.DoubleKick}, idle limit {optional policy.IdleLimit}, hooks %A{hooks}"
         + (if plan.Late > 0 then $", wake-ups up to {plan.Late} ms late" else "")
+        + (if plan.Settle > 0 then $", listeners that take {plan.Settle} ms to close" else "")
         + (if plan.Stutters then ", letters that come twice" else "")
         + (if plan.Harmless then ", and everybody behaves" else "")

@@ -28,6 +28,7 @@ type Server(w: World, plan: Plan) =
     let mutable fired = false
     let mutable paused = false
     let mutable closing = false
+    let mutable settled = Time.Never
     let mutable listening = true
     let mutable successorHasThem = false
 
@@ -96,6 +97,7 @@ type Server(w: World, plan: Plan) =
         | CloseListeners theirs ->
             if closing then w.Break "the listeners were closed twice"
             closing <- true
+            settled <- w.Now + plan.Settle
             successorHasThem <- theirs
             w.Schedule(Actor.Acceptor, w.Soon 5)
         | RetireConnections -> startWalk Walk.Retire Drain
@@ -209,7 +211,8 @@ type Server(w: World, plan: Plan) =
             w.Reschedule p
             w.Schedule(Actor.Acceptor, w.Next)
         elif closing && listening then
-            if w.Entering > 0 && w.Planted <> Planted.ClosedTooSoon then w.Schedule(Actor.Acceptor, w.Now + 1)
+            if w.Now < settled then w.Schedule(Actor.Acceptor, settled)
+            elif w.Entering > 0 && w.Planted <> Planted.ClosedTooSoon then w.Schedule(Actor.Acceptor, w.Now + 1)
             else closeTheSockets ()
 
     let connect (p: Peer) =
@@ -241,6 +244,7 @@ type Server(w: World, plan: Plan) =
         | LeaveAlone ->
             looked <- false
             swept <- swept + 1
+        | RetireFirst
         | ReapNow
         | Hasten -> ()
 
@@ -249,10 +253,14 @@ type Server(w: World, plan: Plan) =
         if looked then
             let p = w.Peers[swept]
             looked <- false
-            swept <- swept + 1
+            if verdict <> RetireFirst || not p.InTable then swept <- swept + 1
             if p.InTable then
                 match verdict with
                 | LeaveAlone -> ()
+                | RetireFirst ->
+                    // And the next step asks again.
+                    w.Tally.Count Happening.RetiredFirst
+                    Traffic.retire w p
                 | ReapNow ->
                     p.Reaping <- true
                     w.Happen(p, Reap)

@@ -106,6 +106,7 @@ let private head (w: World) (p: Peer) i =
         w.Happen(p, Hijack)
     else
         p.LastByte <- w.Now
+        p.AnswerTick <- w.Tick
         let onTheHead = p.Protocol <> Overlapping && p.Protocol <> Raw
         if onTheHead && Connection.mustTell p.Word && w.Planted <> Planted.HeadWithoutNotice then
             p.Told <- true

@@ -243,6 +243,8 @@ type World(choices: Choices, size: int, planted: Planted) =
         // A raw connection that is marked idle expects nothing more, and can be told nothing.
         if w.Quiet > 0 && not p.Told && not p.Reaping && p.Protocol <> Raw then w.Break "closed, and neither told nor quiet"
         if p.Reaping && p.LookQuiet < w.Quiet then w.Break "reaped before it was quiet for the quiet period"
+        if p.Reaping && p.AnswerTick > p.LookTick && not p.Told && (p.Protocol = OneAtATime || p.Protocol = Upgrades) && w.Quiet > 0 then
+            w.Break "closed as quiet, though it was answered since the look, and not told"
         if p.Reaping then tally.Count Happening.Reaped
         p.ServerClosed <- true
         // The close of such a connection is a GOAWAY of its own.

@@ -525,6 +525,10 @@ module Connection =
     /// How soon a sweep that found something to do comes back to see what became of it. No sweep follows another sooner.
     let sweepInterval = TimeSpan.FromMilliseconds 50L
 
+    /// What a connection that was closed as quiet gets to end by itself. Most are gone in a moment, but thousands take
+    /// their time, and to look after each of them would only cost more of it.
+    let closeTime = TimeSpan.FromMilliseconds 100L
+
     /// What a sweep does with a connection that was silent in both directions for `quietFor`, and when it must look
     /// again at the latest. `pending`: bytes still wait to be sent to the client.
     let judge (quietPeriod: TimeSpan) (quietFor: TimeSpan) pending (Connection w as c) : struct (Verdict * TimeSpan) =
@@ -534,7 +538,7 @@ module Connection =
         | Idle ->
             if not quiet then struct (LeaveAlone, quietPeriod - quietFor)
             elif w &&& Retiring = 0u then struct (RetireFirst, sweepInterval)
-            else struct (ReapNow, sweepInterval)
+            else struct (ReapNow, closeTime)
         | Active ->
             // Without a quiet period nobody waits to see whether the client could be told.
             if quietPeriod.Ticks <= 0L && w &&& Last = 0u then struct (ReapNow, sweepInterval)

@@ -81,9 +81,18 @@ let ``an answer that is still in the pipe is never cut off by haste`` () =
 
 [<Fact>]
 let ``the next look is in the future`` () =
-    judged (fun _ period _ _ verdict wait ->
-        if verdict = LeaveAlone then wait <= max period Connection.sweepInterval && (wait > TimeSpan.Zero || period = TimeSpan.Zero)
-        else wait = Connection.sweepInterval && wait > TimeSpan.Zero)
+    judged (fun word period _ _ verdict wait ->
+        match verdict with
+        | LeaveAlone -> wait <= max period Connection.sweepInterval && (wait > TimeSpan.Zero || period = TimeSpan.Zero)
+        | ReapNow when Connection.phase word <> Active -> wait = Connection.closeTime && wait > TimeSpan.Zero
+        | RetireFirst
+        | ReapNow
+        | Hasten -> wait = Connection.sweepInterval && wait > TimeSpan.Zero)
+
+[<Fact>]
+let ``whoever is closed as quiet has a tenth of a second to go before anybody looks again`` () =
+    let struct (retired, _) = Connection.step Retire Connection.initial
+    Assert.Equal(struct (ReapNow, ms 100), Connection.judge (ms 500) (ms 500) false retired)
 
 [<Fact>]
 let ``whoever stays quiet until the next look is reaped or hastened then, and not before`` () =

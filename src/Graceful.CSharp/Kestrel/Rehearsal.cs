@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Graceful.Engine;
 using Graceful.Posix;
 using Graceful.Reporting;
+using Graceful.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -49,6 +50,7 @@ internal static class Rehearsal
 
         await server.StartAsync(new NoApplication(), CancellationToken.None).ConfigureAwait(false);
         await playhouse.Full.ConfigureAwait(false);
+        playhouse.KeepNewcomersOut();
         signals.Attach(engine);
         signals.TryTake(SigTerm);
         await host.StoppingAsync(CancellationToken.None).ConfigureAwait(false);
@@ -83,6 +85,15 @@ internal static class Rehearsal
 
         /// <summary>Completes when the connection was let in and the next one is waited for.</summary>
         public Task Full => _full.Task;
+
+        /// <summary>A listener of TCP would be seen from outside; a socket that goes nowhere takes the same system calls.</summary>
+        public void KeepNewcomersOut()
+        {
+            foreach (var method in (ReadOnlySpan<IntakeMethod>)[IntakeMethod.SynFilter, IntakeMethod.Unplug])
+            {
+                _ = IntakeStop.Try(method, Socket);
+            }
+        }
 
         public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
         {

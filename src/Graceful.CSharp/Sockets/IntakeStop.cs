@@ -120,7 +120,7 @@ internal sealed class IntakeStop
     }
 
     /// <summary>Null if the method is now in force, else why it is not.</summary>
-    private static string? Try(IntakeMethod method, Socket listener)
+    internal static string? Try(IntakeMethod method, Socket listener)
     {
         try
         {

@@ -629,6 +629,15 @@ module Lifecycle =
         | Hooks _ -> Stage.AfterDrainHooks
         | Exited _ -> Stage.Exited
 
+    /// When what is left is cut off: set on the way out, where the policy has a grace period.
+    let deadline state =
+        match state with
+        | Draining(s, _) -> s.Deadline
+        | Running _
+        | IdleExpired
+        | Hooks _
+        | Exited _ -> ValueNone
+
     /// When it must be woken at the latest.
     let nextDue state =
         let earliest (s: Shutdown) due =

@@ -151,8 +151,19 @@ module Configuration =
           { plain with
               Name = "three kinds of clients"
               Clients = [| Manner.Serial; Manner.Overlapping; Manner.Half |]
+              Policy = { policy with GracePeriod = ValueSome(Tick.span 1) } }
+          { plain with
+              Name = "a serial and an overlapping client"
+              Clients = [| Manner.Serial; Manner.Overlapping |]
+              Stops = 2 }
+          { plain with
+              Name = "an overlapping client and half a request"
+              Clients = [| Manner.Overlapping; Manner.Half |]
+              Stops = 2 }
+          { plain with
+              Name = "three clients"
+              Clients = serial 3
               Policy = { policy with GracePeriod = ValueSome(Tick.span 2) } }
-          { plain with Name = "three clients"; Clients = serial 3 }
           { plain with Name = "two clients, two requests each"; Clients = serial 2; Requests = 2 }
           { plain with Name = "two clients, two stops"; Clients = serial 2; Stops = 2 } ]
         @ small

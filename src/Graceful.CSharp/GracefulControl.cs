@@ -8,9 +8,50 @@ internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful
 {
     public CancellationToken Stopping => engine.Stopping;
 
+    public CancellationToken Aborting => engine.Aborting;
+
+    public TimeSpan? TimeLeft => engine.TimeLeft;
+
+    public IReadOnlyList<HeldWork> Work
+    {
+        get
+        {
+            var works = new List<HeldWork>();
+            foreach (var (work, _) in engine.Works)
+            {
+                works.Add(work.Held);
+            }
+
+            works.Sort(static (a, b) => b.Age.CompareTo(a.Age));
+            return works;
+        }
+    }
+
     public bool IsStopping => engine.IsAskedToStop;
 
     public Task<ShutdownReport> Completion => engine.Reported;
+
+    public IDisposable Begin(string name)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        return new WorkToken(engine, name).Enter();
+    }
+
+    public Task Run(string name, Func<CancellationToken, Task> work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return RunAsync(Begin(name), async aborting =>
+        {
+            await work(aborting).ConfigureAwait(false);
+            return 0;
+        });
+    }
+
+    public Task<T> Run<T>(string name, Func<CancellationToken, Task<T>> work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return RunAsync(Begin(name), work);
+    }
 
     public bool Close() => engine.Stop(Trigger.Requested);
 
@@ -23,5 +64,13 @@ internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful
         }
 
         return first;
+    }
+
+    private async Task<T> RunAsync<T>(IDisposable token, Func<CancellationToken, Task<T>> work)
+    {
+        using (token)
+        {
+            return await Task.Run(() => work(engine.Aborting)).ConfigureAwait(false);
+        }
     }
 }

@@ -9,6 +9,21 @@ public interface IGraceful
     /// </summary>
     CancellationToken Stopping { get; }
 
+    /// <summary>
+    /// Fires when it is over: the grace period has ended or the stop was forced, and what is left is cut off. It does not fire
+    /// when everybody left in time. Safe to use from any thread.
+    /// </summary>
+    CancellationToken Aborting { get; }
+
+    /// <summary>
+    /// How long it is until what is left is cut off, never less than zero. Null before the way out, when
+    /// <see cref="GracefulOptions.GracePeriod"/> is infinite, and when nobody is waited for any more.
+    /// </summary>
+    TimeSpan? TimeLeft { get; }
+
+    /// <summary>The work that is going on, the oldest first: a snapshot. See <see cref="Begin"/>.</summary>
+    IReadOnlyList<HeldWork> Work { get; }
+
     /// <summary>Whether the way out has begun, for whatever reason.</summary>
     bool IsStopping { get; }
 
@@ -17,6 +32,30 @@ public interface IGraceful
     /// cancelled when the host is disposed without having been stopped.
     /// </summary>
     Task<ShutdownReport> Completion { get; }
+
+    /// <summary>
+    /// Begins work that is not a request, a message from a queue for instance: like a request it is waited for until it is
+    /// disposed or the grace period ends, also when it begins during the drain. Any thread.
+    /// </summary>
+    /// <param name="name">What reports call it; not empty. Names need not be unique.</param>
+    /// <returns>
+    /// Dispose it when the work is done; more than once is harmless. Work that begins when everybody has left, or was
+    /// cut off, is not waited for.
+    /// </returns>
+    /// <exception cref="ArgumentException">The name is null, empty or blank.</exception>
+    IDisposable Begin(string name);
+
+    /// <summary>Runs work that is not a request on the thread pool, tracked as by <see cref="Begin"/> from this call on.</summary>
+    /// <param name="name">What reports call it; not empty. Names need not be unique.</param>
+    /// <param name="work">The work. Its token is <see cref="Aborting"/>; work that can be cut short looks at <see cref="Stopping"/> too.</param>
+    /// <returns>The work's own end: its result, its error, or its cancellation.</returns>
+    /// <exception cref="ArgumentException">The name is null, empty or blank.</exception>
+    /// <exception cref="ArgumentNullException">The work is null.</exception>
+    Task Run(string name, Func<CancellationToken, Task> work);
+
+    /// <inheritdoc cref="Run(string, Func{CancellationToken, Task})"/>
+    /// <typeparam name="T">What the work results in.</typeparam>
+    Task<T> Run<T>(string name, Func<CancellationToken, Task<T>> work);
 
     /// <summary>Starts the way out and does not wait for its end. Any thread, any number of times.</summary>
     /// <returns>True for the first caller; false when a stop was under way already.</returns>

@@ -34,6 +34,9 @@ public sealed record ShutdownReport
     /// <summary>Requests that finished after clients began to be told.</summary>
     public required long RequestsFinished { get; init; }
 
+    /// <summary>Pieces of work that finished on the way out; see <see cref="IGraceful.Begin"/>.</summary>
+    public required long WorkFinished { get; init; }
+
     /// <summary>Connections that the server closed in order.</summary>
     public required long ConnectionsClosed { get; init; }
 
@@ -46,8 +49,14 @@ public sealed record ShutdownReport
     /// <summary>The oldest requests, five at most, that took longer than a second and were waited for.</summary>
     public required IReadOnlyList<HeldRequest> WaitedFor { get; init; }
 
+    /// <summary>The oldest work, five pieces at most, that took longer than a second and was waited for.</summary>
+    public required IReadOnlyList<HeldWork> WorkWaitedFor { get; init; }
+
     /// <summary>The oldest requests, five at most, that were cut off.</summary>
     public required IReadOnlyList<HeldRequest> CutOff { get; init; }
+
+    /// <summary>The oldest work, five pieces at most, that was not finished when time ran out.</summary>
+    public required IReadOnlyList<HeldWork> WorkCutOff { get; init; }
 
     /// <summary>The report as people read it: one line for the outcome, and one for each thing that took part.</summary>
     /// <returns>Several lines without a final line break.</returns>
@@ -71,6 +80,11 @@ public sealed record ShutdownReport
         }
 
         Line("requests", string.Create(CultureInfo.InvariantCulture, $"{RequestsFinished} finished on the way out"));
+        if (WorkFinished > 0)
+        {
+            Line("work", string.Create(CultureInfo.InvariantCulture, $"{WorkFinished} finished on the way out"));
+        }
+
         Line("connections", string.Create(
             CultureInfo.InvariantCulture,
             $"{ConnectionsClosed} closed ({ConnectionsTold} told on their last response), {ConnectionsAborted} aborted"));
@@ -79,17 +93,21 @@ public sealed record ShutdownReport
             Line("hook", hook.ToString());
         }
 
-        foreach (var request in WaitedFor)
-        {
-            Line("waited for", request.ToString());
-        }
-
-        foreach (var request in CutOff)
-        {
-            Line("cut off", request.ToString());
-        }
+        Lines("waited for", WaitedFor);
+        Lines("waited for work", WorkWaitedFor);
+        Lines("cut off", CutOff);
+        Lines("cut off work", WorkCutOff);
 
         return text.ToString();
+
+        void Lines<T>(string what, IEnumerable<T> values)
+            where T : notnull
+        {
+            foreach (var value in values)
+            {
+                Line(what, value.ToString()!);
+            }
+        }
 
         void Line(string what, string value) =>
             text.AppendLine().Append(CultureInfo.InvariantCulture, $"  {what,-20}{value}");

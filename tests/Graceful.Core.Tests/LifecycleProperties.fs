@@ -150,6 +150,15 @@ let ``the trigger stays, and one deadline runs from it`` () =
             | Some was, Some now -> now.Deadline = was.Deadline && now.Trigger = was.Trigger
             | _, None -> true))
 
+[<Fact>]
+let ``the deadline that is told is the moment of the force, and is told wherever there is one`` () =
+    forAllLives (fun t ->
+        t |> every (fun s ->
+            match Lifecycle.deadline s.After, s.After with
+            | ValueSome due, _ -> List.contains AbortConnections (run t.Policy due Woke s.After).Orders
+            | ValueNone, Draining _ -> t.Policy.GracePeriod.IsNone
+            | ValueNone, _ -> true))
+
 // ---- Waking up ---------------------------------------------------------------------------------------------------
 
 [<Fact>]

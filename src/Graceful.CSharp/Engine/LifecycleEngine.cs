@@ -26,6 +26,7 @@ internal sealed class LifecycleEngine : IDisposable
     private readonly TaskCompletionSource<ShutdownReport> _reported = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _leaving = new();
     private readonly CancellationTokenSource _stopping = new();
+    private readonly CancellationTokenSource _aborting = new();
     private readonly ILogger _log;
     private readonly BackgroundLog _words = new();
     private readonly EngineClock _clock;
@@ -34,6 +35,7 @@ internal sealed class LifecycleEngine : IDisposable
     private readonly ReportBuilder _report;
     private readonly ITimer _timer;
     private Lifecycle _state;
+    private long _deadline = long.MaxValue;
     private int _asked;
     private bool _ready = true;
 
@@ -55,7 +57,10 @@ internal sealed class LifecycleEngine : IDisposable
 
     public GateCell Gate { get; } = new();
 
-    public ConnectionTable Table { get; } = new();
+    public Table<TrackedConnection> Table { get; } = new();
+
+    /// <summary>Work that is not a request; it is inside the gate as connections are.</summary>
+    public Table<WorkToken> Works { get; } = new();
 
     public DrainFigures Figures { get; } = new();
 
@@ -68,6 +73,19 @@ internal sealed class LifecycleEngine : IDisposable
     public CancellationToken Leaving => _leaving.Token;
 
     public CancellationToken Stopping => _stopping.Token;
+
+    /// <summary>Fires when what is left is cut off.</summary>
+    public CancellationToken Aborting => _aborting.Token;
+
+    /// <summary>How long it is until what is left is cut off; null before the way out, or when nothing limits it.</summary>
+    public TimeSpan? TimeLeft
+    {
+        get
+        {
+            var deadline = Volatile.Read(ref _deadline);
+            return deadline == long.MaxValue ? null : TimeSpan.FromTicks(Math.Max(0, deadline - _clock.Now.ticks));
+        }
+    }
 
     /// <summary>Whether readiness holds.</summary>
     public bool IsReady => Volatile.Read(ref _ready);
@@ -121,6 +139,18 @@ internal sealed class LifecycleEngine : IDisposable
     public void Leave(TrackedConnection connection)
     {
         Table.Remove(connection);
+        Step(GateEvent.Leave);
+    }
+
+    /// <summary>The end of work that was let in.</summary>
+    public void Leave(WorkToken work)
+    {
+        Works.Remove(work);
+        if (IsAskedToStop)
+        {
+            Figures.Finished(work.Held);
+        }
+
         Step(GateEvent.Leave);
     }
 
@@ -209,6 +239,7 @@ internal sealed class LifecycleEngine : IDisposable
         var left = LifecycleModule.stage(_state);
         var (next, effects) = LifecycleModule.step(_policy, now, happened, _state);
         _state = next;
+        Volatile.Write(ref _deadline, LifecycleModule.deadline(next) is { IsSome: true } due ? due.Value.ticks : long.MaxValue);
         try
         {
             Keep(now, happened, left, effects);
@@ -282,6 +313,8 @@ internal sealed class LifecycleEngine : IDisposable
             case { IsAbortConnections: true }:
                 Step(GateEvent.Shut);
                 ForEach(NoteWhatIsCutOff);
+                Figures.Abort(Works);
+                _ = _aborting.CancelAsync();
                 ApplyToAll(ConnectionEvent.Abort);
                 break;
             case Effect.StartHook hook:

@@ -5,19 +5,24 @@ namespace Graceful.Reporting;
 /// <summary>What is counted on the way out, and only then: nothing here is touched while the server runs.</summary>
 internal sealed class DrainFigures
 {
-    /// <summary>A request younger than this never held anybody up.</summary>
-    private static readonly TimeSpan SlowRequest = TimeSpan.FromSeconds(1);
+    /// <summary>What is younger than this never held anybody up.</summary>
+    private static readonly TimeSpan Slow = TimeSpan.FromSeconds(1);
 
     private const int MostHeld = 5;
 
     private readonly List<HeldRequest> _slow = [];
     private readonly List<HeldRequest> _aborted = [];
+    private readonly List<HeldWork> _slowWork = [];
+    private readonly List<HeldWork> _abortedWork = [];
     private long _requestsFinished;
+    private long _workFinished;
     private long _connectionsClosed;
     private long _connectionsTold;
     private long _connectionsAborted;
 
     public long RequestsFinished => Interlocked.Read(ref _requestsFinished);
+
+    public long WorkFinished => Interlocked.Read(ref _workFinished);
 
     public long ConnectionsClosed => Interlocked.Read(ref _connectionsClosed);
 
@@ -37,9 +42,27 @@ internal sealed class DrainFigures
     public void Finished(in HeldRequestFacts request)
     {
         Interlocked.Increment(ref _requestsFinished);
-        if (request.Age >= SlowRequest)
+        if (request.Age >= Slow)
         {
             Keep(request.ToHeld(), _slow);
+        }
+    }
+
+    public void Finished(HeldWork work)
+    {
+        Interlocked.Increment(ref _workFinished);
+        if (work.Age >= Slow)
+        {
+            Keep(work, _slowWork);
+        }
+    }
+
+    /// <summary>Call before anybody is told that it is over, while the work is still there.</summary>
+    public void Abort(Table<WorkToken> works)
+    {
+        foreach (var (work, _) in works)
+        {
+            Keep(work.Held, _abortedWork);
         }
     }
 
@@ -60,12 +83,18 @@ internal sealed class DrainFigures
     public void Aborted() => Interlocked.Increment(ref _connectionsAborted);
 
     /// <summary>The oldest requests that finished while we waited, the oldest first.</summary>
-    public IReadOnlyList<HeldRequest> Slow() => Copy(_slow);
+    public IReadOnlyList<HeldRequest> SlowRequests() => Copy(_slow);
 
     /// <summary>The oldest requests that were cut off, the oldest first.</summary>
-    public IReadOnlyList<HeldRequest> Cut() => Copy(_aborted);
+    public IReadOnlyList<HeldRequest> AbortedRequests() => Copy(_aborted);
 
-    private static HeldRequest[] Copy(List<HeldRequest> from)
+    /// <summary>The oldest work that finished while we waited, the oldest first.</summary>
+    public IReadOnlyList<HeldWork> SlowWork() => Copy(_slowWork);
+
+    /// <summary>The oldest work that was given up, the oldest first.</summary>
+    public IReadOnlyList<HeldWork> AbortedWork() => Copy(_abortedWork);
+
+    private static T[] Copy<T>(List<T> from)
     {
         lock (from)
         {
@@ -73,12 +102,16 @@ internal sealed class DrainFigures
         }
     }
 
-    private static void Keep(HeldRequest request, List<HeldRequest> where)
+    private static void Keep(HeldRequest request, List<HeldRequest> where) => Keep(request, where, static one => one.Age);
+
+    private static void Keep(HeldWork work, List<HeldWork> where) => Keep(work, where, static one => one.Age);
+
+    private static void Keep<T>(T one, List<T> where, Func<T, TimeSpan> age)
     {
         lock (where)
         {
-            where.Add(request);
-            where.Sort(static (a, b) => b.Age.CompareTo(a.Age));
+            where.Add(one);
+            where.Sort((a, b) => age(b).CompareTo(age(a)));
             if (where.Count > MostHeld)
             {
                 where.RemoveAt(MostHeld);

@@ -85,8 +85,11 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
             ConnectionsClosed = figures.ConnectionsClosed,
             ConnectionsTold = figures.ConnectionsTold,
             ConnectionsAborted = figures.ConnectionsAborted,
-            WaitedFor = figures.Slow(),
-            CutOff = figures.Cut(),
+            WorkFinished = figures.WorkFinished,
+            WaitedFor = figures.SlowRequests(),
+            WorkWaitedFor = figures.SlowWork(),
+            CutOff = figures.AbortedRequests(),
+            WorkCutOff = figures.AbortedWork(),
         };
     }
 

@@ -1,0 +1,13 @@
+using System.Globalization;
+
+namespace Graceful;
+
+/// <summary>Work that is not a request, begun with <see cref="IGraceful.Begin"/> or <see cref="IGraceful.Run(string, Func{CancellationToken, Task})"/>.</summary>
+/// <param name="Name">What it was begun as.</param>
+/// <param name="Age">How long it has been going on, or had been when it finished or was given up; accurate to about 16 ms.</param>
+public sealed record HeldWork(string Name, TimeSpan Age)
+{
+    /// <summary>The work on one line.</summary>
+    /// <returns>Name and age.</returns>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Name}, {Reporting.Durations.Text(Age)} old");
+}

@@ -66,6 +66,8 @@ public static class GracefulExtensions
             provider.GetRequiredService<ILoggerFactory>().CreateLogger(Log.Category)));
         services.AddSingleton<IGraceful, GracefulControl>();
         services.AddHostedService<HostBinding>();
+        services.AddMetrics();
+        services.AddHostedService<Telemetry>();
 
         // Made here and now, and through a factory all the same: so the container disposes it.
         var signals = new SignalSource(PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGQUIT);

@@ -43,6 +43,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
                 return true;
             default:
                 Engine.Table.Remove(this);
+                Engine.Figures.Refused();
                 return false;
         }
     }

@@ -19,6 +19,7 @@ internal sealed class DrainFigures
     private long _connectionsClosed;
     private long _connectionsTold;
     private long _connectionsAborted;
+    private long _connectionsRefused;
 
     public long RequestsFinished => Interlocked.Read(ref _requestsFinished);
 
@@ -29,6 +30,8 @@ internal sealed class DrainFigures
     public long ConnectionsTold => Interlocked.Read(ref _connectionsTold);
 
     public long ConnectionsAborted => Interlocked.Read(ref _connectionsAborted);
+
+    public long ConnectionsRefused => Interlocked.Read(ref _connectionsRefused);
 
     public void Closed(bool told)
     {
@@ -79,6 +82,8 @@ internal sealed class DrainFigures
 
         return requests;
     }
+
+    public void Refused() => Interlocked.Increment(ref _connectionsRefused);
 
     public void Aborted() => Interlocked.Increment(ref _connectionsAborted);
 

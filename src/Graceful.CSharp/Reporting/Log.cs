@@ -55,4 +55,7 @@ internal static partial class Log
 
     [LoggerMessage(14, LogLevel.Error, "{Happened} could not be kept for the report, the record or the log")]
     public static partial void EventNotKept(ILogger log, Exception e, Event happened);
+
+    [LoggerMessage(15, LogLevel.Warning, "Somebody who listens to metrics or activities failed, so that the way out was not told in full")]
+    public static partial void TelemetryFailed(ILogger log, Exception e);
 }

@@ -1,0 +1,148 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Graceful.Core;
+using Graceful.Engine;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Graceful.Reporting;
+
+/// <summary>
+/// What monitoring reads: the meter and the activity source <c>Graceful</c>. Connections, requests and work are counted when
+/// somebody asks, nothing is written meanwhile; the way out is told when it is over, while the host still lives.
+/// </summary>
+internal sealed class Telemetry : IHostedService, IDisposable
+{
+    /// <summary>The name of the meter and of the activity source.</summary>
+    public const string Name = "Graceful";
+
+    private static readonly string[] Phases = ["new", "active", "idle", "hijacked", "closed"];
+
+    private readonly LifecycleEngine _engine;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly ActivitySource _activities = new(Name);
+    private readonly Histogram<double> _duration;
+    private Task _told = Task.CompletedTask;
+
+    public Telemetry(LifecycleEngine engine, IMeterFactory meters, IOptions<GracefulOptions> options, ILoggerFactory loggers)
+    {
+        _engine = engine;
+        _log = loggers.CreateLogger(Log.Category);
+        _time = options.Value.TimeProvider;
+        var meter = meters.Create(Name);
+        meter.CreateObservableUpDownCounter(
+            "graceful.connection.count", ByPhase, "{connection}", "Connections that are inside, by phase.");
+        meter.CreateObservableUpDownCounter(
+            "graceful.active_requests", InFlight, "{request}", "Requests in flight.");
+        meter.CreateObservableUpDownCounter(
+            "graceful.active_work", () => Count(engine.Works), "{work}", "Work in progress that is not a request.");
+        meter.CreateObservableCounter(
+            "graceful.aborted_connections", () => engine.Figures.ConnectionsAborted, "{connection}", "Connections that were cut off because time ran out.");
+        meter.CreateObservableCounter(
+            "graceful.refused_connections", () => engine.Figures.ConnectionsRefused, "{connection}", "Connections that came when nobody was let in any more.");
+        _duration = meter.CreateHistogram<double>(
+            "graceful.drain.duration", "s", "From the trigger to the end of the way out.");
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _told = TellAsync();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Waits until the way out is told, so that whoever exports it is not disposed before; not for long.</summary>
+    public Task StopAsync(CancellationToken cancellationToken) =>
+        _engine.IsAskedToStop ? Task.WhenAny(_told, Task.Delay(LifecycleEngine.LastWordsLimit, cancellationToken)) : Task.CompletedTask;
+
+    public void Dispose() => _activities.Dispose();
+
+    private async Task TellAsync()
+    {
+        try
+        {
+            Tell(await _engine.Exited.ConfigureAwait(false));
+        }
+        catch (OperationCanceledException) when (_engine.Exited.IsCanceled)
+        {
+            // The host was disposed without having been stopped.
+        }
+#pragma warning disable CA1031 // Whoever listens is the user's code, and must not harm the host's stop.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.TelemetryFailed(_log, e);
+        }
+    }
+
+    private void Tell(ShutdownReport report)
+    {
+        if (!_duration.Enabled && !_activities.HasListeners())
+        {
+            return;
+        }
+
+        var ended = _time.GetUtcNow();
+        var (cause, code) = (report.Reason.Cause.ToString(), report.ExitCode);
+        _duration.Record(report.Duration.TotalSeconds, new("graceful.stop.cause", cause), new("graceful.exit_code", code));
+        using var whole = Start("graceful shutdown", default, ended - report.Duration);
+        if (whole is null)
+        {
+            return;
+        }
+
+        whole.SetTag("graceful.stop.cause", cause).SetTag("graceful.stop.reason", report.Reason.ToString()).SetTag("graceful.exit_code", code);
+        if (code != 0)
+        {
+            whole.SetStatus(ActivityStatusCode.Error, string.Join("; ", report.Troubles));
+        }
+
+        var from = ended - report.Duration;
+        foreach (var stage in report.Stages)
+        {
+            using var span = Start($"graceful {stage.Name}", whole.Context, from);
+            from += stage.Duration;
+            span?.SetEndTime(from.UtcDateTime);
+        }
+
+        whole.SetEndTime(ended.UtcDateTime);
+    }
+
+    private Activity? Start(string name, ActivityContext parent, DateTimeOffset from) =>
+        _activities.StartActivity(name, ActivityKind.Internal, parent, startTime: from);
+
+    private IEnumerable<Measurement<int>> ByPhase()
+    {
+        var counts = new int[Phases.Length];
+        foreach (var (connection, _) in _engine.Table)
+        {
+            counts[ConnectionModule.phase(connection.Now).Tag]++;
+        }
+
+        return counts.Select((count, phase) => new Measurement<int>(count, new KeyValuePair<string, object?>("graceful.connection.phase", Phases[phase])));
+    }
+
+    private int InFlight()
+    {
+        var requests = 0;
+        foreach (var (connection, _) in _engine.Table)
+        {
+            requests += ConnectionModule.inFlight(connection.Now);
+        }
+
+        return requests;
+    }
+
+    private static int Count<T>(Table<T> table)
+        where T : class
+    {
+        var count = 0;
+        foreach (var _ in table)
+        {
+            count++;
+        }
+
+        return count;
+    }
+}

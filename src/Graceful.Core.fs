@@ -238,6 +238,8 @@ type ForceCause =
     | SecondSignal
     /// The host lost its patience before our grace period was over.
     | HostTimedOut
+    /// Whoever asked for the stop wants it at once.
+    | StopNow
 
 /// Something that keeps an exit from being clean.
 type Trouble =
@@ -656,12 +658,12 @@ module Lifecycle =
         | Hooks(_, run) -> ValueSome run.Due
         | Exited _ -> ValueNone
 
-    /// What the exit code says, the gravest first: 3 a second signal forced, 2 time ran out and work was cut off,
+    /// What the exit code says, the gravest first: 3 a signal forced, 2 time ran out and work was cut off,
     /// 1 a hook failed, 0 clean.
     let exitCode troubles =
         let gravity trouble =
             match trouble with
-            | Forced SecondSignal -> 3
+            | Forced(SecondSignal | StopNow) -> 3
             | Forced(GracePeriodOver | HostTimedOut) -> 2
             | HookTrouble _ -> 1
         troubles |> List.fold (fun code trouble -> max code (gravity trouble)) 0

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Graceful;
 using Graceful.Engine;
 using Graceful.Kestrel;
@@ -70,7 +69,7 @@ public static class GracefulExtensions
         services.AddHostedService<Telemetry>();
 
         // Made here and now, and through a factory all the same: so the container disposes it.
-        var signals = new SignalSource(PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGQUIT);
+        var signals = new SignalSource([.. new GracefulOptions().Signals.Keys.Select(name => SignalNumber.Parse(name)!.Value)]);
         services.AddSingleton(_ => signals);
         // A service manager's lifetime keeps its place: it has more to do than to wait for signals.
         var lifetime = services.LastOrDefault(service => service.ServiceType == typeof(IHostLifetime));

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Graceful.Core;
 using Graceful.Engine;
+using Graceful.Posix;
 using Microsoft.FSharp.Core;
 
 namespace Graceful;
@@ -71,6 +72,19 @@ public sealed class GracefulOptions
     /// ends are said in the file.
     /// </summary>
     public long RecordLimit { get; set; } = 10 << 20;
+
+    /// <summary>
+    /// What signals do, by name or number: <c>SIGTERM</c>, <c>TERM</c> and <c>15</c> are one. The defaults are SIGTERM, SIGINT and
+    /// SIGQUIT, each with <see cref="SignalAction.Stop"/>; one that is taken out does what it does by itself. Signals that this
+    /// system does not know are ignored, with a warning; those that nobody may handle, SIGKILL, SIGSTOP and those that the
+    /// runtime lives on, are refused when the host is built. Other names than the defaults need Linux.
+    /// </summary>
+    public IDictionary<string, SignalAction> Signals { get; } = new Dictionary<string, SignalAction>(StringComparer.OrdinalIgnoreCase)
+    {
+        ["SIGTERM"] = SignalAction.Stop,
+        ["SIGINT"] = SignalAction.Stop,
+        ["SIGQUIT"] = SignalAction.Stop,
+    };
 
     /// <summary>The clock of the way out. The default is <see cref="TimeProvider.System"/>; tests bring their own.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
@@ -150,6 +164,24 @@ public sealed class GracefulOptions
         {
             yield return string.Create(
                 CultureInfo.InvariantCulture, $"{nameof(RecordLimit)} is {RecordLimit}; allowed is between 4096 and 1073741824 bytes.");
+        }
+
+        foreach (var (signal, action) in Signals)
+        {
+            if (action is null)
+            {
+                yield return $"The action of the signal '{signal}' is null; allowed is {nameof(SignalAction)}.{nameof(SignalAction.Stop)}, {nameof(SignalAction.StopNow)} or {nameof(SignalAction.Call)}.";
+            }
+
+            if (SignalNumber.Parse(signal) is { } number && SignalNumber.WhyNot(number) is { } why)
+            {
+                yield return $"The signal '{signal}' can't be chosen: {why}; allowed is any other, SIGUSR1 for instance.";
+            }
+        }
+
+        foreach (var twice in Signals.Keys.Where(signal => SignalNumber.Parse(signal) is not null).GroupBy(SignalNumber.Parse).Where(group => group.Count() > 1))
+        {
+            yield return $"{string.Join(" and ", twice.Select(signal => $"'{signal}'"))} are one signal; allowed is one action for a signal.";
         }
 
         if (TimeProvider is null)

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Graceful;
 
 /// <summary>Why a server leaves. The first cause wins: whoever asks later joins the stop that is under way.</summary>
@@ -11,13 +9,7 @@ public readonly record struct StopReason(StopCause Cause, int Signal = 0)
     /// <returns>A few words without a full stop.</returns>
     public override string ToString() => Cause switch
     {
-        StopCause.Signal => Signal switch
-        {
-            2 => "SIGINT",
-            3 => "SIGQUIT",
-            15 => "SIGTERM",
-            _ => string.Create(CultureInfo.InvariantCulture, $"signal {Signal}"),
-        },
+        StopCause.Signal => Posix.SignalNumber.NameOf(Signal),
         StopCause.Requested => "request of the application",
         StopCause.HostStopped => "stop of the host",
         StopCause.Idle => "idle limit",

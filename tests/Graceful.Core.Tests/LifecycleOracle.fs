@@ -59,7 +59,7 @@ let troubles trace =
 
 let exitCode trace =
     let found = troubles trace
-    if List.contains (Forced SecondSignal) found then 3
+    if List.contains (Forced SecondSignal) found || List.contains (Forced StopNow) found then 3
     elif List.contains (Forced GracePeriodOver) found || List.contains (Forced HostTimedOut) found then 2
     elif found.IsEmpty then 0
     else 1

@@ -80,7 +80,7 @@ let private genEvent =
     let stop = Gen.elements [ Signal 15; Signal 2; Requested; HostStopped; IdledOut; HandedOver ]
     Gen.frequency
         [ 4, stop |> Gen.map StopRequested
-          2, Gen.elements [ GracePeriodOver; SecondSignal; HostTimedOut ] |> Gen.map ForceRequested
+          2, Gen.elements [ GracePeriodOver; SecondSignal; HostTimedOut; StopNow ] |> Gen.map ForceRequested
           2, Gen.map2 (fun busy n -> IdleSampled(busy, ms n)) (Gen.elements [ 0; 0; 3 ]) (Gen.elements [ 0; 99; 100; 1000 ])
           1, Gen.constant ListenersClosed
           1, Gen.elements [ 0; 10; 50; 400; 5000 ] |> Gen.map (ms >> ConnectionsSwept)

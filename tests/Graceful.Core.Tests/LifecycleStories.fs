@@ -125,6 +125,15 @@ let ``a force in the lame duck closes the listeners, and one after that does not
     |> isExitedWith [ Forced SecondSignal ]
 
 [<Fact>]
+let ``a stop at once skips the way there`` () =
+    let policy = { plain with LameDuck = ms 300; Hooks = [| hook "flush" AfterDrain 1000 |] }
+    tell policy
+        [ 0, sigterm, [ FailReadiness; FireStopping; AnnounceLeaving; WakeAt(at 300) ]
+          0, ForceRequested StopNow, [ CloseListeners false; AbortConnections; StartHook 0; WakeAt(at 1000) ]
+          5, HookFinished(0, Succeeded), [ Exit 3 ] ]
+    |> isExitedWith [ Forced StopNow ]
+
+[<Fact>]
 let ``a second signal outside the window does not force, but a third soon after the second does`` () =
     tell plain
         [ 0, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 50) ]

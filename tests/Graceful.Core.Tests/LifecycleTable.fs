@@ -85,6 +85,7 @@ let private events hook =
       ForceRequested GracePeriodOver
       ForceRequested SecondSignal
       ForceRequested HostTimedOut
+      ForceRequested StopNow
       IdleSampled(0, ms 60_000)
       IdleSampled(1, ms 0)
       ListenersClosed
@@ -153,6 +154,7 @@ let ``the gravest trouble makes the exit code`` () =
     Assert.Equal(2, code [ Forced HostTimedOut; HookTrouble("hook", Skipped) ])
     Assert.Equal(3, code [ Forced SecondSignal; Forced GracePeriodOver; HookTrouble("hook", TimedOut) ])
     Assert.Equal(3, code [ Forced GracePeriodOver; Forced SecondSignal ])
+    Assert.Equal(3, code [ HookTrouble("hook", Cancelled); Forced StopNow; Forced HostTimedOut ])
 
 [<Fact>]
 let ``each stage has its name`` () =

@@ -29,6 +29,7 @@ internal sealed class LifecycleEngine : IDisposable
     private readonly CancellationTokenSource _aborting = new();
     private readonly ILogger _log;
     private readonly BackgroundLog _words = new();
+    private readonly BackgroundLog _calls = new();
     private readonly EngineClock _clock;
     private readonly Policy _policy;
     private readonly HookRunner _hooks;
@@ -100,6 +101,24 @@ internal sealed class LifecycleEngine : IDisposable
     public bool IsInsideHook => _hooks.IsInsideHook;
 
     public bool HasStartedUp => _startedUp.Task.IsCompleted;
+
+    /// <summary>Calls the user's handler of a signal, one call after the other and never on a thread that signals need.</summary>
+    public void Call(Func<string, Task> handler, string signal) => _ = _calls.Write(() =>
+    {
+        try
+        {
+            handler(signal).GetAwaiter().GetResult();
+        }
+#pragma warning disable CA1031 // A user's handler must not harm those of other signals.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Say(() => Log.SignalHandlerFailed(_log, e, signal));
+        }
+    });
+
+    /// <summary>A signal that this system does not know is nothing to fail for.</summary>
+    public void SaySignalUnknown(string name) => Say(() => Log.SignalUnknown(_log, name));
 
     public void Post(Event happened) => _mailbox.Writer.TryWrite(happened);
 

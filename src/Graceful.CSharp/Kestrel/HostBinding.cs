@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Graceful.Kestrel;
 
@@ -24,7 +25,8 @@ internal sealed class HostBinding(
 {
     public Task StartingAsync(CancellationToken cancellationToken)
     {
-        signals.Attach(engine);
+        signals.Attach(engine, services.GetRequiredService<IOptions<GracefulOptions>>().Value.Signals);
+        signals.OwnChosen();
 
         // The host may only be stopped once it has started: before that a stop tears its start apart.
         application.ApplicationStarted.Register(() =>

@@ -51,7 +51,7 @@ internal static class Rehearsal
         await server.StartAsync(new NoApplication(), CancellationToken.None).ConfigureAwait(false);
         await playhouse.Full.ConfigureAwait(false);
         playhouse.KeepNewcomersOut();
-        signals.Attach(engine);
+        signals.Attach(engine, [new("SIGTERM", SignalAction.Stop)]);
         signals.TryTake(SigTerm);
         await host.StoppingAsync(CancellationToken.None).ConfigureAwait(false);
         await server.StopAsync(CancellationToken.None).ConfigureAwait(false);

@@ -5,35 +5,66 @@ using Graceful.Engine;
 namespace Graceful.Posix;
 
 /// <summary>
-/// Owns SIGTERM, SIGINT and SIGQUIT from the moment it is made, which is before there is a host. Without an owner these
-/// signals kill the process at once.
+/// Owns signals from the moment it is made, which is before there is a host, and from the host's start on those that the
+/// user chose. Without an owner a signal does what it does by itself, and most kill the process at once.
 /// </summary>
 internal sealed class SignalSource : IDisposable
 {
     private readonly Lock _state = new();
-    private readonly PosixSignalRegistration[] _registrations;
+    private readonly Dictionary<int, PosixSignalRegistration> _registrations = [];
+    private Dictionary<int, SignalAction>? _actions;
     private LifecycleEngine? _engine;
     private int _pending;
     private bool _signalled;
 
-    public SignalSource(params ReadOnlySpan<PosixSignal> owned)
+    public SignalSource(params ReadOnlySpan<int> owned)
     {
-        _registrations = new PosixSignalRegistration[owned.Length];
-        for (var index = 0; index < owned.Length; index++)
+        foreach (var number in owned)
         {
-            _registrations[index] = PosixSignalRegistration.Create(owned[index], Handle);
+            Own(number);
         }
     }
 
-    /// <summary>From now on signals go to this engine; one that came before goes there now.</summary>
-    public void Attach(LifecycleEngine engine)
+    /// <summary>From now on signals go to this engine and do what the user chose; one that came before does it now.</summary>
+    public void Attach(LifecycleEngine engine, IEnumerable<KeyValuePair<string, SignalAction>> chosen)
     {
         lock (_state)
         {
             _engine = engine;
+            _actions = [];
+            foreach (var (name, action) in chosen)
+            {
+                if (SignalNumber.Parse(name) is { } number)
+                {
+                    _actions[number] = action;
+                }
+                else
+                {
+                    engine.SaySignalUnknown(name);
+                }
+            }
+
             if (_pending != 0)
             {
-                engine.Stop(Trigger.NewSignal(_pending));
+                Do(_pending);
+            }
+        }
+    }
+
+    /// <summary>Owns what the user chose, and nothing else any more. After <see cref="Attach"/>.</summary>
+    public void OwnChosen()
+    {
+        lock (_state)
+        {
+            foreach (var number in _registrations.Keys.Except(_actions!.Keys).ToList())
+            {
+                _registrations.Remove(number, out var given);
+                given!.Dispose();
+            }
+
+            foreach (var number in _actions.Keys.Except(_registrations.Keys).ToList())
+            {
+                Own(number);
             }
         }
     }
@@ -44,13 +75,12 @@ internal sealed class SignalSource : IDisposable
     {
         lock (_state)
         {
-            _signalled = true;
             if (_engine is not null)
             {
-                _engine.Stop(Trigger.NewSignal(number));
-                return true;
+                return Do(number);
             }
 
+            _signalled = true;
             if (_pending != 0)
             {
                 // A second signal while there is no engine yet: nothing was begun that could end in order.
@@ -71,18 +101,49 @@ internal sealed class SignalSource : IDisposable
                 // The process is on its way to its exit: one more signal in the last moments must not make that a kill.
                 return;
             }
-        }
 
-        foreach (var registration in _registrations)
-        {
-            registration.Dispose();
+            foreach (var registration in _registrations.Values)
+            {
+                registration.Dispose();
+            }
         }
     }
 
-    private void Handle(PosixSignalContext context) => context.Cancel = TryTake(context.Signal switch
+    private bool Do(int number)
     {
-        PosixSignal.SIGINT => 2,
-        PosixSignal.SIGQUIT => 3,
-        _ => 15,
-    });
+        if (!_actions!.TryGetValue(number, out var action))
+        {
+            // It was on its way while its owner let it go.
+            return false;
+        }
+
+        if (action.Handler is { } handler)
+        {
+            _engine!.Call(handler, SignalNumber.NameOf(number));
+            return true;
+        }
+
+        _signalled = true;
+        _engine!.Stop(Trigger.NewSignal(number));
+        if (ReferenceEquals(action, SignalAction.StopNow))
+        {
+            _engine.Post(Event.NewForceRequested(ForceCause.StopNow));
+        }
+
+        return true;
+    }
+
+    private void Own(int number)
+    {
+        // The runtime knows the usual ones by names of its own, which hold on every system; others by their numbers.
+        var signal = number switch
+        {
+            1 => PosixSignal.SIGHUP,
+            2 => PosixSignal.SIGINT,
+            3 => PosixSignal.SIGQUIT,
+            15 => PosixSignal.SIGTERM,
+            _ => (PosixSignal)number,
+        };
+        _registrations[number] = PosixSignalRegistration.Create(signal, context => context.Cancel = TryTake(number));
+    }
 }

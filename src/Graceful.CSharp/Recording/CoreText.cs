@@ -27,7 +27,7 @@ internal static class CoreText
         GateEffect.NoChange, GateEffect.Admit, GateEffect.AdmitRetiring, GateEffect.Refuse, GateEffect.Emptied);
 
     public static readonly Vocabulary<ForceCause> ForceCauses = new(
-        ForceCause.GracePeriodOver, ForceCause.SecondSignal, ForceCause.HostTimedOut);
+        ForceCause.GracePeriodOver, ForceCause.SecondSignal, ForceCause.HostTimedOut, ForceCause.StopNow);
 
     public static readonly Vocabulary<HookStage> HookStages = new(HookStage.BeforeDrain, HookStage.AfterDrain);
 

@@ -58,4 +58,10 @@ internal static partial class Log
 
     [LoggerMessage(15, LogLevel.Warning, "Somebody who listens to metrics or activities failed, so that the way out was not told in full")]
     public static partial void TelemetryFailed(ILogger log, Exception e);
+
+    [LoggerMessage(16, LogLevel.Error, "The handler of {Signal} failed")]
+    public static partial void SignalHandlerFailed(ILogger log, Exception e, string signal);
+
+    [LoggerMessage(17, LogLevel.Warning, "The signal '{Signal}' is not known here and is ignored")]
+    public static partial void SignalUnknown(ILogger log, string signal);
 }

@@ -127,6 +127,7 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
     private static string TextOf(ForceCause cause) => cause.Tag switch
     {
         ForceCause.Tags.SecondSignal => "forced by a second signal",
+        ForceCause.Tags.StopNow => "forced: a stop at once was asked for",
         ForceCause.Tags.HostTimedOut => "forced: the host's time was over",
         _ => "forced: the grace period was over",
     };

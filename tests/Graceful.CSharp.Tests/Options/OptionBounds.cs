@@ -25,6 +25,11 @@ public sealed class OptionBounds
         { "RecordLimit is 4095", "between 4096 and 1073741824 bytes", o => o.RecordLimit = 4095 },
         { "RecordLimit is 1073741825", "between 4096 and 1073741824 bytes", o => o.RecordLimit = (1 << 30) + 1 },
         { "Record is ' '", "the path of a file, or null", o => o.Record = " " },
+        { "The signal 'SIGKILL' can't be chosen: the system lets nobody", "SIGUSR1", o => o.Signals["SIGKILL"] = SignalAction.Stop },
+        { "The signal '19' can't be chosen", "SIGUSR1", o => o.Signals["19"] = SignalAction.Stop },
+        { "The signal 'segv' can't be chosen: the .NET runtime needs it", "SIGUSR1", o => o.Signals["segv"] = SignalAction.StopNow },
+        { "The action of the signal 'SIGHUP' is null", "SignalAction.Stop", o => o.Signals["SIGHUP"] = null! },
+        { "'SIGTERM' and '15' are one signal", "one action for a signal", o => o.Signals["15"] = SignalAction.StopNow },
         { "TimeProvider is null", "any TimeProvider", o => o.TimeProvider = null! },
         { "The name of a hook is ' '", "not empty", o => o.OnStopping(" ", Tick, Nothing) },
         { "The limit of the hook 'flush' is 00:00:00", "more than zero and at most 1.00:00:00", o => o.OnDrained("flush", TimeSpan.Zero, Nothing) },
@@ -54,6 +59,8 @@ public sealed class OptionBounds
                 o.OnDrained("flush", TimeSpan.FromDays(1), Nothing);
             }
         },
+        { "no signal at all", o => o.Signals.Clear() },
+        { "signals that are not known here", o => o.Signals["SIGFOO"] = o.Signals["65"] = o.Signals[""] = SignalAction.Stop },
         { "no limit", o => o.GracePeriod = Timeout.InfiniteTimeSpan },
         { "a lame duck without a limit", o => Long(o).LameDuck = TimeSpan.FromHours(1) },
         { "hooks of different names", o => o.OnStopping("a", Tick, Nothing).OnStopping("A", Tick, Nothing).OnDrained("b", Tick, Nothing) },

@@ -8,9 +8,13 @@ namespace Graceful.Tests.Processes;
 
 internal enum Signal
 {
+    HangUp = 1,
     Interrupt = 2,
     Quit = 3,
+    User1 = 10,
+    User2 = 12,
     Terminate = 15,
+    RealTime40 = 40,
 }
 
 /// <summary>A server in a process of its own, so that real signals and exit codes can be seen.</summary>
@@ -76,6 +80,9 @@ internal sealed partial class Child : IDisposable
         () => Find(word) != "" || (_process.HasExited && _output.IsCompleted && Find(word) == "" ? throw new InvalidOperationException(
             $"The child exited with {_process.ExitCode} and never said {word}:\n{Output}") : false),
         $"the child says {word}");
+
+    /// <summary>As <see cref="Said"/>, but anywhere in a line.</summary>
+    public Task Wrote(string words) => Limits.Until(() => Output.Contains(words, StringComparison.Ordinal), $"the child writes {words}");
 
     /// <summary>Lets a child that waits for its standard input go on.</summary>
     public void GoOn()

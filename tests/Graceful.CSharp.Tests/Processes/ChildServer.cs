@@ -97,6 +97,14 @@ internal static class ChildServer
             case "failing-hook":
                 graceful.OnDrained("flush", TimeSpan.FromSeconds(5), (_, _) => throw new InvalidOperationException("disk full"));
                 break;
+            case "signals":
+                graceful.Signals["SIGUSR1"] = SignalAction.Stop;
+                graceful.Signals["12"] = SignalAction.StopNow;
+                graceful.Signals["hup"] = SignalAction.Call(signal => Say($"REOPENED after {signal}"));
+                graceful.Signals["40"] = SignalAction.Call(signal => throw new InvalidOperationException($"no logs for {signal}"));
+                graceful.Signals["SIGFOO"] = SignalAction.Stop;
+                graceful.Signals.Remove("SIGQUIT");
+                break;
             case "stuck-hook":
                 graceful.OnDrained("flush", TimeSpan.FromMinutes(1), (_, token) =>
                 {

@@ -36,7 +36,7 @@ public sealed class Words
         ];
         events.AddRange(new[] { Trigger.Requested, Trigger.HostStopped, Trigger.IdledOut, Trigger.HandedOver, Trigger.NewSignal(3) }
             .Select(Event.NewStopRequested));
-        events.AddRange(new[] { ForceCause.GracePeriodOver, ForceCause.SecondSignal, ForceCause.HostTimedOut }.Select(Event.NewForceRequested));
+        events.AddRange(new[] { ForceCause.GracePeriodOver, ForceCause.SecondSignal, ForceCause.HostTimedOut, ForceCause.StopNow }.Select(Event.NewForceRequested));
         events.AddRange(new[] { HookResult.Succeeded, HookResult.TimedOut, HookResult.Cancelled, HookResult.Skipped, HookResult.NewFailed("Ü\u2028") }
             .Select(result => Event.NewHookFinished(7, result)));
         Assert.Equal(Cases(typeof(Event)).Length, events.Select(one => one.Tag).Distinct().Count());

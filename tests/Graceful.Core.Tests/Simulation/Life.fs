@@ -100,6 +100,7 @@ let private countTrouble (tally: Tally) trouble =
     | Forced GracePeriodOver -> tally.Count Happening.GracePeriodOver
     | Forced SecondSignal -> tally.Count Happening.SecondSignal
     | Forced HostTimedOut -> tally.Count Happening.HostTimedOut
+    | Forced StopNow -> tally.Count Happening.StoppedNow
     | HookTrouble(_, Failed _) -> tally.Count Happening.HookFailed
     | HookTrouble(_, TimedOut) -> tally.Count Happening.HookTimedOut
     | HookTrouble(_, Cancelled) -> tally.Count Happening.HookCancelled

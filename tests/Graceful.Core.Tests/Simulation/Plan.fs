@@ -42,6 +42,7 @@ module Plan =
                StopRequested HostStopped
                StopRequested(Signal 2)
                ForceRequested HostTimedOut
+               ForceRequested StopNow
                HandOverRequested
                Woke |]
 

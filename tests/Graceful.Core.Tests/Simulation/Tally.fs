@@ -69,10 +69,11 @@ type Happening =
     | GracePeriodOver = 55
     | SecondSignal = 56
     | HostTimedOut = 57
-    | ExitedClean = 58
-    | ExitedWithAFailedHook = 59
-    | ExitedWithWorkCutOff = 60
-    | ExitedOnASecondSignal = 61
+    | StoppedNow = 58
+    | ExitedClean = 59
+    | ExitedWithAFailedHook = 60
+    | ExitedWithWorkCutOff = 61
+    | ExitedOnASecondSignal = 62
 
 /// What happened in all lives so far, so that nobody trusts a simulation in which nothing happens.
 [<Sealed>]

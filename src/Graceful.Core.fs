@@ -215,6 +215,8 @@ type Trigger =
     | IdledOut
     /// A successor took over.
     | HandedOver
+    /// A component that the server cannot do without failed.
+    | ComponentFailed of name: string * message: string
 
 /// How a hook ended.
 type HookResult =
@@ -247,6 +249,8 @@ type Trouble =
     | HookTrouble of name: string * HookResult
     /// The stop was forced.
     | Forced of ForceCause
+    /// A component failed, before the way out or on it.
+    | ComponentTrouble of name: string * message: string
 
 /// What every stage of a shutdown carries along, and all that decides the exit code.
 type Shutdown =
@@ -659,19 +663,21 @@ module Lifecycle =
         | Exited _ -> ValueNone
 
     /// What the exit code says, the gravest first: 3 a signal forced, 2 time ran out and work was cut off,
-    /// 1 a hook failed, 0 clean.
+    /// 1 a hook or a component failed, 0 clean.
     let exitCode troubles =
         let gravity trouble =
             match trouble with
             | Forced(SecondSignal | StopNow) -> 3
             | Forced(GracePeriodOver | HostTimedOut) -> 2
-            | HookTrouble _ -> 1
+            | HookTrouble _
+            | ComponentTrouble _ -> 1
         troubles |> List.fold (fun code trouble -> max code (gravity trouble)) 0
 
     let private trouble t (s: Shutdown) = { s with Troubles = t :: s.Troubles }
 
-    let private forced cause (s: Shutdown) =
-        if List.contains (Forced cause) s.Troubles then s else trouble (Forced cause) s
+    let private once t (s: Shutdown) = if List.contains t s.Troubles then s else trouble t s
+
+    let private forced cause s = once (Forced cause) s
 
     let private hookTrouble policy index result (s: Shutdown) =
         match result with
@@ -704,12 +710,20 @@ module Lifecycle =
         | Some index -> Draining(s, RunningBeforeHooks(start policy now index)), [ StartHook index ]
         | None -> lameDuck policy now s
 
+    /// What whoever joins a stop adds to it: a kick, or a failure that the exit code must tell.
+    let private join now trigger (s: Shutdown) =
+        match trigger with
+        | Signal _ -> { s with LastKick = ValueSome now }
+        | ComponentFailed(name, message) -> once (ComponentTrouble(name, message)) s
+        | Requested | HostStopped | IdledOut | HandedOver -> s
+
     let private beginShutdown policy (now: Instant) trigger =
         let s =
             { Trigger = trigger
-              LastKick = (match trigger with Signal _ -> ValueSome now | _ -> ValueNone)
+              LastKick = ValueNone
               Deadline = policy.GracePeriod |> ValueOption.map (fun grace -> now + grace)
               Troubles = [] }
+            |> join now trigger
         let next, effects = beforeHooks policy now s 0
         // After a hand-over the address is as ready as ever: the successor answers there.
         next, (if trigger = HandedOver then FireStopping :: effects else FailReadiness :: FireStopping :: effects)
@@ -736,16 +750,11 @@ module Lifecycle =
         match trigger, s.LastKick with
         | Signal _, ValueSome last -> policy.DoubleKick > TimeSpan.Zero && now - last <= policy.DoubleKick
         | Signal _, ValueNone
-        | (Requested | HostStopped | IdledOut | HandedOver), _ -> false
-
-    let private rememberKick now trigger (s: Shutdown) =
-        match trigger with
-        | Signal _ -> { s with LastKick = ValueSome now }
-        | Requested | HostStopped | IdledOut | HandedOver -> s
+        | (Requested | HostStopped | IdledOut | HandedOver | ComponentFailed _), _ -> false
 
     let private signalledAgain policy now trigger (s: Shutdown) =
         let cut = kicks policy now trigger s
-        let s = rememberKick now trigger s
+        let s = join now trigger s
         if cut then (let s = forced SecondSignal s in Exited s, [ Terminate(exitCode s.Troubles) ]) else Exited s, []
 
     let private cutHook policy now run s =
@@ -783,14 +792,14 @@ module Lifecycle =
             let next, effects = beginShutdown policy now trigger
             next, ResumeAccepting :: effects
         | Draining(s, stage), StopRequested trigger ->
-            if kicks policy now trigger s then force policy now SecondSignal stage (rememberKick now trigger s)
-            else Draining(rememberKick now trigger s, stage), []
+            if kicks policy now trigger s then force policy now SecondSignal stage (join now trigger s)
+            else Draining(join now trigger s, stage), []
         | Hooks(s, run), StopRequested trigger ->
             if kicks policy now trigger s then
-                cutHook policy now run (s |> forced SecondSignal |> rememberKick now trigger)
-            else Hooks(rememberKick now trigger s, run), []
+                cutHook policy now run (s |> forced SecondSignal |> join now trigger)
+            else Hooks(join now trigger s, run), []
         | Draining(s, stage), ForceRequested cause -> force policy now cause stage s
-        | Exited s, StopRequested trigger -> signalledAgain policy now trigger s
+        | Exited s, StopRequested(Signal _ as trigger) -> signalledAgain policy now trigger s
         | Hooks(s, run), ForceRequested cause -> cutHook policy now run (forced cause s)
         // Idle.
         | Running(successor, ValueNone), IdleSampled(busy, quietFor) ->
@@ -831,7 +840,7 @@ module Lifecycle =
             afterHooks policy now (hookTrouble policy index result s) (index + 1)
         | _, Woke -> woke policy now state
         // Late, repeated or impossible.
-        | Exited _, (ForceRequested _ | IdleSampled _)
+        | Exited _, (StopRequested _ | ForceRequested _ | IdleSampled _)
         | (Running _ | IdleExpired), ForceRequested _
         | (Running(_, ValueSome _) | Draining _ | Hooks _), IdleSampled _
         | (Running(Absent, _) | IdleExpired | Draining _ | Hooks _ | Exited _), (SuccessorReady | SuccessorFailed _)

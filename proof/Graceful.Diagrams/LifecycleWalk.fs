@@ -100,7 +100,8 @@ let private kinds troubles =
     [ for t in troubles do
           match t with
           | HookTrouble _ -> HookTrouble("hook", Failed "broke")
-          | Forced cause -> Forced cause ]
+          | Forced cause -> Forced cause
+          | ComponentTrouble _ -> ComponentTrouble("component", "broke") ]
     |> List.distinct
     |> List.sort
 

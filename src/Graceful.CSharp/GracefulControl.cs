@@ -53,6 +53,13 @@ internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful
         return RunAsync(Begin(name), work);
     }
 
+    public void Guard(string name, Task component)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(component);
+        engine.Guard(name, component);
+    }
+
     public bool Close() => engine.Stop(Trigger.Requested);
 
     public async Task<bool> CloseAsync(CancellationToken cancellationToken = default)

@@ -57,6 +57,17 @@ public interface IGraceful
     /// <typeparam name="T">What the work results in.</typeparam>
     Task<T> Run<T>(string name, Func<CancellationToken, Task<T>> work);
 
+    /// <summary>
+    /// Watches a component that the server cannot do without: when it fails, the server leaves in order, and its exit code
+    /// is 1 or graver. That it ends, or is cancelled, is no failure. Every <c>BackgroundService</c> of the host is watched by
+    /// itself, unless the host ignores their errors.
+    /// </summary>
+    /// <param name="name">What reports call it; not empty.</param>
+    /// <param name="component">The component's whole run.</param>
+    /// <exception cref="ArgumentException">The name is null, empty or blank.</exception>
+    /// <exception cref="ArgumentNullException">The component is null.</exception>
+    void Guard(string name, Task component);
+
     /// <summary>Starts the way out and does not wait for its end. Any thread, any number of times.</summary>
     /// <returns>True for the first caller; false when a stop was under way already.</returns>
     bool Close();

@@ -11,7 +11,7 @@ public sealed record ShutdownReport
     public required StopReason Reason { get; init; }
 
     /// <summary>
-    /// 0 clean, 1 a hook failed, 2 time ran out and work was cut off, 3 forced by a second signal. It is also put into
+    /// 0 clean, 1 a hook or a component failed, 2 time ran out and work was cut off, 3 forced by a signal. It is also put into
     /// <see cref="Environment.ExitCode"/>, which a <c>Main</c> that returns a number overrides.
     /// </summary>
     public required int ExitCode { get; init; }

@@ -17,4 +17,7 @@ public enum StopCause
 
     /// <summary>A successor took over.</summary>
     HandedOver,
+
+    /// <summary>A component that the server cannot do without failed; see <see cref="IGraceful.Guard"/>.</summary>
+    ComponentFailed,
 }

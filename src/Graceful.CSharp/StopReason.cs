@@ -3,7 +3,8 @@ namespace Graceful;
 /// <summary>Why a server leaves. The first cause wins: whoever asks later joins the stop that is under way.</summary>
 /// <param name="Cause">What kind of cause it was.</param>
 /// <param name="Signal">The number of the signal; 0 when it was no signal.</param>
-public readonly record struct StopReason(StopCause Cause, int Signal = 0)
+/// <param name="Component">The name of the component that failed; null when none did.</param>
+public readonly record struct StopReason(StopCause Cause, int Signal = 0, string? Component = null)
 {
     /// <summary>The reason in words, <c>SIGTERM</c> for instance.</summary>
     /// <returns>A few words without a full stop.</returns>
@@ -14,6 +15,7 @@ public readonly record struct StopReason(StopCause Cause, int Signal = 0)
         StopCause.HostStopped => "stop of the host",
         StopCause.Idle => "idle limit",
         StopCause.HandedOver => "hand-over",
+        StopCause.ComponentFailed => $"failure of {Component}",
         _ => Cause.ToString(),
     };
 }

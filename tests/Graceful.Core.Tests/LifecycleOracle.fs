@@ -32,6 +32,8 @@ let private observe (policy: Policy) memory step =
             { memory with
                 Running = None
                 Found = if result = Succeeded then memory.Found else HookTrouble(name i, result) :: memory.Found }
+        | StopRequested(ComponentFailed(name, message)), _ when Lifecycle.stage step.Before <> Stage.Exited ->
+            { memory with Found = once (ComponentTrouble(name, message)) memory.Found }
         | _ -> memory
     let order memory effect =
         match effect with

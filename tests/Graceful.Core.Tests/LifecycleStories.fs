@@ -125,6 +125,27 @@ let ``a force in the lame duck closes the listeners, and one after that does not
     |> isExitedWith [ Forced SecondSignal ]
 
 [<Fact>]
+let ``a component that fails starts an orderly stop, and the exit code tells`` () =
+    let broken = StopRequested(ComponentFailed("queue", "connection lost"))
+    tell { plain with DoubleKick = ms 5000 }
+        [ 0, broken, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 50) ]
+          // It says so twice, and is no kick.
+          1, broken, [ WakeAt(at 50) ]
+          2, sigterm, [ WakeAt(at 50) ]
+          10, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 30_000) ]
+          20, GateEmptied, [ Exit 1 ]
+          30, StopRequested(ComponentFailed("cache", "too late to tell")), [] ]
+    |> isExitedWith [ ComponentTrouble("queue", "connection lost") ]
+    tell { plain with Hooks = [| hook "flush" AfterDrain 1000 |] }
+        [ 0, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 50) ]
+          10, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 30_000) ]
+          11, broken, [ WakeAt(at 30_000) ]
+          20, GateEmptied, [ StartHook 0; WakeAt(at 1020) ]
+          30, StopRequested(ComponentFailed("cache", "cold")), [ WakeAt(at 1020) ]
+          40, HookFinished(0, Succeeded), [ Exit 1 ] ]
+    |> isExitedWith [ ComponentTrouble("cache", "cold"); ComponentTrouble("queue", "connection lost") ]
+
+[<Fact>]
 let ``a stop at once skips the way there`` () =
     let policy = { plain with LameDuck = ms 300; Hooks = [| hook "flush" AfterDrain 1000 |] }
     tell policy

@@ -9,14 +9,14 @@ open Xunit
 type private Heard =
     | Handled
     | Ignored
-    /// A kick is remembered or forces; any other stop request joins the one that is under way.
-    | HandledIfKick
+    /// A kick is remembered or forces, a failure is remembered; any other stop request joins the one that is under way.
+    | HandledIfNews
 
 let private hear stage successor event =
     match stage, event with
     | (Stage.Running | Stage.IdleExpired), StopRequested _ -> Handled
     | (Stage.BeforeDrainHooks | Stage.LameDuck | Stage.ClosingListeners | Stage.Draining | Stage.AfterDrainHooks),
-      StopRequested _ -> HandledIfKick
+      StopRequested _ -> HandledIfNews
     | (Stage.BeforeDrainHooks | Stage.LameDuck | Stage.ClosingListeners | Stage.Draining | Stage.AfterDrainHooks),
       ForceRequested _ -> Handled
     | (Stage.Running | Stage.IdleExpired | Stage.Exited), ForceRequested _ -> Ignored
@@ -46,7 +46,7 @@ let private hear stage successor event =
     // Long before anything is due.
     | (Stage.Running | Stage.IdleExpired | Stage.BeforeDrainHooks | Stage.LameDuck | Stage.ClosingListeners), Woke
     | (Stage.Draining | Stage.AfterDrainHooks), Woke -> Ignored
-    | Stage.Exited, StopRequested _ -> HandledIfKick
+    | Stage.Exited, StopRequested _ -> HandledIfNews
     | Stage.Exited,
       (IdleSampled _ | ListenersClosed | ConnectionsSwept _ | GateEmptied | HookFinished _
       | SuccessorReady | SuccessorFailed _ | Woke) -> Ignored
@@ -82,6 +82,7 @@ let private events hook =
       StopRequested HostStopped
       StopRequested IdledOut
       StopRequested HandedOver
+      StopRequested(ComponentFailed("queue", "lost"))
       ForceRequested GracePeriodOver
       ForceRequested SecondSignal
       ForceRequested HostTimedOut
@@ -127,7 +128,9 @@ let ``every stage hears what the table says, and nothing else`` () =
                 match hear stage (successorOf state) event with
                 | Handled -> true
                 | Ignored -> false
-                | HandledIfKick -> event = StopRequested(Signal 15)
+                | HandledIfNews ->
+                    event = StopRequested(Signal 15)
+                    || (stage <> Stage.Exited && event = StopRequested(ComponentFailed("queue", "lost")))
             Assert.Equal((stage, event, expected), (stage, event, heard))
 
 [<Fact>]

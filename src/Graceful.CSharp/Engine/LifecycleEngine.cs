@@ -130,6 +130,17 @@ internal sealed class LifecycleEngine : IDisposable
         return first;
     }
 
+    /// <summary>A component that faults is a reason to leave.</summary>
+    public void Guard(string name, Task component) => _ = component.ContinueWith(
+        failed =>
+        {
+            var error = failed.Exception!.GetBaseException();
+            Stop(Trigger.NewComponentFailed(name, $"{error.GetType().Name}: {error.Message}"));
+        },
+        CancellationToken.None,
+        TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+        TaskScheduler.Default);
+
     public bool IsAskedToStop => Volatile.Read(ref _asked) != 0;
 
     /// <summary>The listeners are bound: from now on there is something that can be closed.</summary>

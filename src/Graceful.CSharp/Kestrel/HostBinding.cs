@@ -44,6 +44,17 @@ internal sealed class HostBinding(
 
     public Task StartedAsync(CancellationToken cancellationToken)
     {
+        if (services.GetRequiredService<IOptions<HostOptions>>().Value.BackgroundServiceExceptionBehavior == BackgroundServiceExceptionBehavior.StopHost)
+        {
+            foreach (var service in services.GetServices<IHostedService>().OfType<BackgroundService>())
+            {
+                if (service.ExecuteTask is { } run)
+                {
+                    engine.Guard(service.GetType().Name, run);
+                }
+            }
+        }
+
         if (transports.FirstOrDefault(transport => transport is not TrackedListenerFactory) is { } foreign)
         {
             Log.ConnectionsUntracked(loggers.CreateLogger(Log.Category), foreign.GetType().Name);

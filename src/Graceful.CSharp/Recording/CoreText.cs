@@ -57,7 +57,12 @@ internal static class CoreText
     };
 
     public static string Of(Trigger trigger) =>
-        trigger is Trigger.Signal signal ? string.Create(CultureInfo.InvariantCulture, $"Signal {signal.number}") : trigger.ToString();
+        trigger switch
+        {
+            Trigger.Signal signal => string.Create(CultureInfo.InvariantCulture, $"Signal {signal.number}"),
+            Trigger.ComponentFailed failed => $"failure of '{failed.name}' ({failed.message})",
+            _ => trigger.ToString(),
+        };
 
     private static string Of(DrainStage stage) => stage switch
     {
@@ -77,6 +82,7 @@ internal static class CoreText
     {
         Trouble.HookTrouble hook => $"hook '{hook.name}' {(hook.Item2 is HookResult.Failed failed ? $"Failed ({failed.message})" : hook.Item2.ToString())}",
         Trouble.Forced forced => $"forced {ForceCauses[forced.Item.Tag]}",
+        Trouble.ComponentTrouble component => $"component '{component.name}' failed ({component.message})",
         _ => throw new NotSupportedException($"Nobody has words for {trouble} yet."),
     };
 

@@ -67,6 +67,14 @@ internal static class EventFields
             return;
         }
 
+        if (trigger is Trigger.ComponentFailed failed)
+        {
+            json.WriteString("trigger", nameof(Trigger.ComponentFailed));
+            json.WriteString("component", failed.name);
+            json.WriteString("message", failed.message);
+            return;
+        }
+
         json.WriteString("trigger", trigger.ToString());
     }
 
@@ -77,6 +85,7 @@ internal static class EventFields
         nameof(Trigger.HostStopped) => Trigger.HostStopped,
         nameof(Trigger.IdledOut) => Trigger.IdledOut,
         nameof(Trigger.HandedOver) => Trigger.HandedOver,
+        nameof(Trigger.ComponentFailed) => Trigger.NewComponentFailed(fields.Text("component"), fields.Text("message")),
         var unknown => throw new FormatException($"'trigger' is '{unknown}', which is none"),
     };
 

@@ -79,7 +79,7 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
             Duration = Elapsed(now),
             Stages = [.. _stages],
             Hooks = [.. HookReports(troubles)],
-            Troubles = [.. troubles.OfType<Trouble.Forced>().Select(forced => TextOf(forced.Item))],
+            Troubles = [.. troubles.Select(TextOf).OfType<string>()],
             Listeners = [.. Intakes.Select(TextOf)],
             RequestsFinished = figures.RequestsFinished,
             ConnectionsClosed = figures.ConnectionsClosed,
@@ -99,6 +99,7 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
         Trigger.Signal signal => new StopReason(StopCause.Signal, signal.number),
         { IsRequested: true } => new StopReason(StopCause.Requested),
         { IsHostStopped: true } => new StopReason(StopCause.HostStopped),
+        Trigger.ComponentFailed failed => new StopReason(StopCause.ComponentFailed, Component: failed.name),
         { IsIdledOut: true } => new StopReason(StopCause.Idle),
         _ => new StopReason(StopCause.HandedOver),
     };
@@ -122,6 +123,14 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
         Stage.Tags.Draining => "draining",
         Stage.Tags.AfterDrainHooks => "after-drain hooks",
         _ => stage.ToString(),
+    };
+
+    /// <summary>Null for a hook's, which has a line of its own.</summary>
+    private static string? TextOf(Trouble trouble) => trouble switch
+    {
+        Trouble.Forced forced => TextOf(forced.Item),
+        Trouble.ComponentTrouble component => $"{component.name} failed: {component.message}",
+        _ => null,
     };
 
     private static string TextOf(ForceCause cause) => cause.Tag switch

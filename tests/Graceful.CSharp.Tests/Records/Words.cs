@@ -34,7 +34,7 @@ public sealed class Words
             Event.NewIdleSampled(3, TimeSpan.FromTicks(123)), Event.NewConnectionsSwept(TimeSpan.MaxValue),
             Event.NewSuccessorFailed("no \"luck\"\n"),
         ];
-        events.AddRange(new[] { Trigger.Requested, Trigger.HostStopped, Trigger.IdledOut, Trigger.HandedOver, Trigger.NewSignal(3) }
+        events.AddRange(new[] { Trigger.Requested, Trigger.HostStopped, Trigger.IdledOut, Trigger.HandedOver, Trigger.NewSignal(3), Trigger.NewComponentFailed("queue", "lost \"it\"") }
             .Select(Event.NewStopRequested));
         events.AddRange(new[] { ForceCause.GracePeriodOver, ForceCause.SecondSignal, ForceCause.HostTimedOut, ForceCause.StopNow }.Select(Event.NewForceRequested));
         events.AddRange(new[] { HookResult.Succeeded, HookResult.TimedOut, HookResult.Cancelled, HookResult.Skipped, HookResult.NewFailed("Ü\u2028") }
@@ -112,6 +112,7 @@ public sealed class Words
         Trouble[][] troubles =
         [
             [a], [b], [a, b], [b, a], [forced], [a, forced], [Trouble.NewForced(ForceCause.HostTimedOut)],
+            [Trouble.NewComponentTrouble("a", "x")], [Trouble.NewComponentTrouble("a", "y")], [Trouble.NewComponentTrouble("b", "x")],
             [Trouble.NewHookTrouble("a", HookResult.NewFailed("x"))], [Trouble.NewHookTrouble("a", HookResult.NewFailed("y"))],
         ];
         foreach (var some in troubles)

@@ -106,6 +106,7 @@ let private countTrouble (tally: Tally) trouble =
     | HookTrouble(_, Cancelled) -> tally.Count Happening.HookCancelled
     | HookTrouble(_, Skipped) -> tally.Count Happening.HookSkipped
     | HookTrouble(_, Succeeded) -> ()
+    | ComponentTrouble _ -> tally.Count Happening.ComponentFailed
 
 let private count (w: World) (server: Server) =
     let tally = w.Tally
@@ -118,6 +119,7 @@ let private count (w: World) (server: Server) =
         | HostStopped -> tally.Count Happening.StoppedByHost
         | IdledOut -> tally.Count Happening.IdledOut
         | HandedOver -> tally.Count Happening.HandedOver
+        | ComponentFailed _ -> tally.Count Happening.StoppedByAFailure
     | Running _ | IdleExpired | Draining _ | Hooks _ -> ()
     match server.ExitCode with
     | 0 -> tally.Count Happening.ExitedClean

@@ -43,18 +43,20 @@ module Plan =
                StopRequested(Signal 2)
                ForceRequested HostTimedOut
                ForceRequested StopNow
+               StopRequested(ComponentFailed("queue", "lost"))
                HandOverRequested
                Woke |]
 
     /// What brings the end about, with a signal behind it where that is not certain.
-    let private trigger (c: Choices) first =
+    let private trigger (c: Choices) harmless first =
         let signal later = struct (first + later, StopRequested(Signal 15))
-        match c.Next 6 with
+        match c.Next 7 with
         | 0
         | 1 -> [| signal 0 |]
         | 2 -> [| struct (first, StopRequested Requested) |]
         | 3 -> [| struct (first, StopRequested HostStopped) |]
         | 4 -> [| struct (first, HandOverRequested); signal 250 |]
+        | 5 when not harmless -> [| struct (first, StopRequested(ComponentFailed("queue", "lost"))) |]
         | _ -> [| signal 400 |]
 
     let private hooksAtMost = 4
@@ -94,7 +96,7 @@ module Plan =
                    { Name = "hook"; Stage = stage; TimeLimit = ms limit }, (if harmless then Succeeds else manner), takes |]
             |> Array.truncate hookCount
         // In a small life most of the races are with the stop; a crowd is mostly inside when it comes.
-        let first = trigger c ((c.Next 120 + (if peers.Length <= 8 then 0 else 2 * c.Next 150)) * haste)
+        let first = trigger c harmless ((c.Next 120 + (if peers.Length <= 8 then 0 else 2 * c.Next 150)) * haste)
         let struct (start, _) = first[0]
         let kicks = if c.Next 2 = 0 || harmless then 0 else 1 + c.Next callsAtMost
         let calls =

@@ -66,14 +66,16 @@ type Happening =
     | StoppedByHost = 52
     | IdledOut = 53
     | HandedOver = 54
-    | GracePeriodOver = 55
-    | SecondSignal = 56
-    | HostTimedOut = 57
-    | StoppedNow = 58
-    | ExitedClean = 59
-    | ExitedWithAFailedHook = 60
-    | ExitedWithWorkCutOff = 61
-    | ExitedOnASecondSignal = 62
+    | StoppedByAFailure = 55
+    | ComponentFailed = 56
+    | GracePeriodOver = 57
+    | SecondSignal = 58
+    | HostTimedOut = 59
+    | StoppedNow = 60
+    | ExitedClean = 61
+    | ExitedWithAFailedHook = 62
+    | ExitedWithWorkCutOff = 63
+    | ExitedOnASecondSignal = 64
 
 /// What happened in all lives so far, so that nobody trusts a simulation in which nothing happens.
 [<Sealed>]

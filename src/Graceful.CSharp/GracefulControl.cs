@@ -62,9 +62,18 @@ internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful
 
     public bool Close() => engine.Stop(Trigger.Requested);
 
-    public async Task<bool> CloseAsync(CancellationToken cancellationToken = default)
+    public bool Close(string by)
     {
-        var first = Close();
+        ArgumentException.ThrowIfNullOrWhiteSpace(by);
+        return engine.Stop(Trigger.Requested, by);
+    }
+
+    public Task<bool> CloseAsync(CancellationToken cancellationToken = default) => WaitAsync(Close(), cancellationToken);
+
+    public Task<bool> CloseAsync(string by, CancellationToken cancellationToken = default) => WaitAsync(Close(by), cancellationToken);
+
+    private async Task<bool> WaitAsync(bool first, CancellationToken cancellationToken)
+    {
         if (!engine.IsInsideHook)
         {
             await engine.Reported.WaitAsync(cancellationToken).ConfigureAwait(false);

@@ -72,13 +72,24 @@ public interface IGraceful
     /// <returns>True for the first caller; false when a stop was under way already.</returns>
     bool Close();
 
+    /// <inheritdoc cref="Close()"/>
+    /// <param name="by">Who asks, <c>the admin page</c> for instance: hooks, log and report say so. Not empty.</param>
+    /// <exception cref="ArgumentException">The name is null, empty or blank.</exception>
+    bool Close(string by);
+
     /// <summary>
     /// Starts the way out and waits for its end. Any thread, any number of times: later callers join the first one's
     /// stop and wait for the same end. Inside a hook it does not wait, because the hook itself is waited for; inside
-    /// a request use <see cref="Close"/>, or the request and the drain wait for each other until the grace period ends.
+    /// a request use <see cref="Close()"/>, or the request and the drain wait for each other until the grace period ends.
     /// </summary>
     /// <param name="cancellationToken">Gives up waiting; the way out goes on.</param>
     /// <returns>True for the first caller; false when a stop was under way already.</returns>
     /// <exception cref="OperationCanceledException">The token fired, or the host was disposed, before the end.</exception>
     Task<bool> CloseAsync(CancellationToken cancellationToken = default);
+
+    /// <inheritdoc cref="CloseAsync(CancellationToken)"/>
+    /// <param name="by">Who asks, <c>the admin page</c> for instance: hooks, log and report say so. Not empty.</param>
+    /// <param name="cancellationToken">Gives up waiting; the way out goes on.</param>
+    /// <exception cref="ArgumentException">The name is null, empty or blank.</exception>
+    Task<bool> CloseAsync(string by, CancellationToken cancellationToken = default);
 }

@@ -123,9 +123,14 @@ internal sealed class LifecycleEngine : IDisposable
     public void Post(Event happened) => _mailbox.Writer.TryWrite(happened);
 
     /// <summary>Asks for a stop; true for the first one who does.</summary>
-    public bool Stop(Trigger trigger)
+    public bool Stop(Trigger trigger, string? by = null)
     {
         var first = Interlocked.Exchange(ref _asked, 1) == 0;
+        if (first)
+        {
+            _report.AskedBy = by;
+        }
+
         Post(Event.NewStopRequested(trigger));
         return first;
     }

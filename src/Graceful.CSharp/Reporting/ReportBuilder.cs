@@ -15,7 +15,10 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
     private Shutdown? _shutdown;
 
     /// <summary>Why the server leaves, once it does.</summary>
-    public StopReason Reason => _shutdown is null ? default : ReasonOf(_shutdown.Trigger);
+    public StopReason Reason => _shutdown is null ? default : ReasonOf(_shutdown.Trigger, AskedBy);
+
+    /// <summary>Who asked through the API, if they said so.</summary>
+    public string? AskedBy { get; set; }
 
     public IReadOnlyList<IntakeOutcome> Intakes { get; set; } = [];
 
@@ -94,12 +97,12 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
     }
 
     /// <summary>The core's trigger as the user's type.</summary>
-    public static StopReason ReasonOf(Trigger trigger) => trigger switch
+    private static StopReason ReasonOf(Trigger trigger, string? askedBy) => trigger switch
     {
         Trigger.Signal signal => new StopReason(StopCause.Signal, signal.number),
-        { IsRequested: true } => new StopReason(StopCause.Requested),
+        { IsRequested: true } => new StopReason(StopCause.Requested, Who: askedBy),
         { IsHostStopped: true } => new StopReason(StopCause.HostStopped),
-        Trigger.ComponentFailed failed => new StopReason(StopCause.ComponentFailed, Component: failed.name),
+        Trigger.ComponentFailed failed => new StopReason(StopCause.ComponentFailed, Who: failed.name),
         { IsIdledOut: true } => new StopReason(StopCause.Idle),
         _ => new StopReason(StopCause.HandedOver),
     };

@@ -48,7 +48,7 @@ public sealed class Failures
         app.Graceful.Guard("the queue", component.Task);
         component.SetException(new IOException("connection lost"));
         var report = await app.ReportAsync();
-        Assert.Equal((StopCause.ComponentFailed, "the queue", 1), (report.Reason.Cause, report.Reason.Component, report.ExitCode));
+        Assert.Equal((StopCause.ComponentFailed, "the queue", 1), (report.Reason.Cause, report.Reason.Who, report.ExitCode));
         Assert.StartsWith("Left after failure of the queue in ", report.ToString(), StringComparison.Ordinal);
         Assert.Contains("trouble             the queue failed: IOException: connection lost", report.ToString(), StringComparison.Ordinal);
     }

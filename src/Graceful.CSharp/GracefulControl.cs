@@ -4,7 +4,7 @@ using Graceful.Engine;
 namespace Graceful;
 
 /// <summary>The engine as the application sees it.</summary>
-internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful
+internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful, IGracefulFeature
 {
     public CancellationToken Stopping => engine.Stopping;
 
@@ -26,6 +26,8 @@ internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful
             return works;
         }
     }
+
+    public bool IsDraining => engine.IsAskedToStop;
 
     public bool IsStopping => engine.IsAskedToStop;
 

@@ -63,7 +63,9 @@ public static class GracefulExtensions
         services.AddSingleton(provider => new LifecycleEngine(
             provider.GetRequiredService<IOptions<GracefulOptions>>().Value,
             provider.GetRequiredService<ILoggerFactory>().CreateLogger(Log.Category)));
-        services.AddSingleton<IGraceful, GracefulControl>();
+        services.AddSingleton<GracefulControl>();
+        services.AddSingleton<IGraceful>(static provider => provider.GetRequiredService<GracefulControl>());
+        services.AddSingleton<IGracefulFeature>(static provider => provider.GetRequiredService<GracefulControl>());
         services.AddHostedService<HostBinding>();
         services.AddMetrics();
         services.AddHostedService<Telemetry>();

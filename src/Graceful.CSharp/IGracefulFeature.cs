@@ -1,0 +1,17 @@
+namespace Graceful;
+
+/// <summary>The way out as a request sees it; see <c>HttpContext.Graceful()</c>. Safe to use from any thread.</summary>
+public interface IGracefulFeature
+{
+    /// <summary>Please finish: fires when the way out begins, long before anything is aborted.</summary>
+    CancellationToken Stopping { get; }
+
+    /// <summary>It is over: fires when the request is about to be cut off, because time ran out or the stop was forced.</summary>
+    CancellationToken Aborting { get; }
+
+    /// <summary>Whether the way out has begun, so that this request is among those that are waited for.</summary>
+    bool IsDraining { get; }
+
+    /// <summary>How long it is until what is left is cut off, never less than zero; null before the way out, or when nothing limits it.</summary>
+    TimeSpan? TimeLeft { get; }
+}

@@ -44,17 +44,7 @@ internal sealed class HostBinding(
 
     public Task StartedAsync(CancellationToken cancellationToken)
     {
-        if (services.GetRequiredService<IOptions<HostOptions>>().Value.BackgroundServiceExceptionBehavior == BackgroundServiceExceptionBehavior.StopHost)
-        {
-            foreach (var service in services.GetServices<IHostedService>().OfType<BackgroundService>())
-            {
-                if (service.ExecuteTask is { } run)
-                {
-                    engine.Guard(service.GetType().Name, run);
-                }
-            }
-        }
-
+        GuardServices();
         if (transports.FirstOrDefault(transport => transport is not TrackedListenerFactory) is { } foreign)
         {
             Log.ConnectionsUntracked(loggers.CreateLogger(Log.Category), foreign.GetType().Name);
@@ -71,6 +61,9 @@ internal sealed class HostBinding(
     {
         // Where the start failed there is nothing more to come that would have to be waited for.
         engine.StartedUp();
+
+        // The host stops for a service that failed as well, and may be here before the news of that.
+        GuardServices();
         engine.Stop(Trigger.HostStopped);
         ShutdownReport report;
         await using (cancellationToken.Register(() => engine.Post(Event.NewForceRequested(ForceCause.HostTimedOut))))
@@ -104,6 +97,23 @@ internal sealed class HostBinding(
 
     private static System.Reflection.Assembly KestrelAssembly =>
         typeof(Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions).Assembly;
+
+    private void GuardServices()
+    {
+        var behavior = services.GetService<IOptions<HostOptions>>()?.Value.BackgroundServiceExceptionBehavior;
+        if (behavior != BackgroundServiceExceptionBehavior.StopHost)
+        {
+            return;
+        }
+
+        foreach (var service in services.GetServices<IHostedService>().OfType<BackgroundService>())
+        {
+            if (service.ExecuteTask is { } run)
+            {
+                engine.Guard(service.GetType().Name, run);
+            }
+        }
+    }
 
     private async Task RehearseAsync()
     {

@@ -44,9 +44,10 @@ internal sealed class SignalSource : IDisposable
                 }
             }
 
-            if (_pending != 0)
+            if (_pending != 0 && !Do(_pending))
             {
-                Do(_pending);
+                // It was taken before anybody could know that the user did not want it to be.
+                engine.Stop(Trigger.NewSignal(_pending));
             }
         }
     }

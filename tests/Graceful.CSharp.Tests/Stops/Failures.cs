@@ -26,6 +26,30 @@ public sealed class Failures
     }
 
     [Fact]
+    public async Task Not_even_a_callback_that_blocks_the_hosts_news_hides_it()
+    {
+        var fails = new TaskCompletionSource();
+        using var open = new ManualResetEventSlim();
+        await using var app = await TestApp.StartAsync(
+            options => options.SettleTime = TimeSpan.Zero,
+            build: builder => builder.Services.AddSingleton<IHostedService>(_ => new Worker(fails.Task)));
+        var blocked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        app.Lifetime.ApplicationStopping.Register(() =>
+        {
+            blocked.SetResult();
+            open.Wait(Limits.Hang);
+        });
+        var failing = Task.Run(() => fails.SetException(new InvalidOperationException("queue lost")), TestContext.Current.CancellationToken);
+        await blocked.Task.Soon("The host's news");
+        var stop = app.Host.StopAsync(TestContext.Current.CancellationToken);
+        var report = await app.ReportAsync();
+        open.Set();
+        await Task.WhenAll(failing, stop).Soon("The stop of the host");
+        Assert.Equal(1, report.ExitCode);
+        Assert.Contains("Worker failed: InvalidOperationException: queue lost", report.Troubles);
+    }
+
+    [Fact]
     public async Task A_background_service_whose_errors_the_host_ignores_stops_nobody()
     {
         var fails = new TaskCompletionSource();

@@ -1,6 +1,7 @@
 using Graceful;
 using Graceful.Engine;
 using Graceful.Kestrel;
+using Graceful.Platform;
 using Graceful.Posix;
 using Graceful.Reporting;
 using Microsoft.AspNetCore.Connections;
@@ -30,7 +31,8 @@ public static class GracefulExtensions
     /// <exception cref="ArgumentNullException">The builder is null.</exception>
     /// <remarks>
     /// Call it once an application; a further call only configures. Invalid options fail when the host is built. A lifetime
-    /// of a service manager (systemd, Windows services) stays in place and also sees the signals.
+    /// of a service manager (systemd, Windows services) stays in place and also sees the signals. That of <c>UseSystemd</c> goes on
+    /// to say READY and STOPPING, and Graceful says the rest; without it Graceful says all of it.
     /// </remarks>
     public static TBuilder AddGraceful<TBuilder>(this TBuilder builder, Action<GracefulOptions>? configure = null)
         where TBuilder : IHostApplicationBuilder
@@ -64,6 +66,7 @@ public static class GracefulExtensions
             provider.GetRequiredService<IOptions<GracefulOptions>>().Value,
             provider.GetRequiredService<ILoggerFactory>().CreateLogger(Log.Category)));
         services.AddSingleton<IGraceful, GracefulControl>();
+        services.AddHostedService<PlatformBinding>();
         services.AddHostedService<HostBinding>();
         services.AddMetrics();
         services.AddHostedService<Telemetry>();

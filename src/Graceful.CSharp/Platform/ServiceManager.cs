@@ -129,8 +129,10 @@ internal sealed class ServiceManager : IThreadPoolWorkItem, IDisposable
         }
     }
 
+    /// <summary>Says what is still owed, as far as there is room; nothing after that.</summary>
     public void Dispose()
     {
+        Execute();
         lock (_sending)
         {
             _disposed = true;

@@ -72,6 +72,16 @@ public sealed class Statuses : EngineOnItsOwn
         Assert.Empty(listener.Datagrams);
     }
 
+    [Fact]
+    public void What_is_owed_at_the_very_end_is_said()
+    {
+        using var listener = _manager;
+        var service = Find(new GracefulOptions { TimeProvider = Time });
+        service.Started();
+        service.Dispose();
+        Assert.Equal(1, listener.Count("READY=1"));
+    }
+
     private ServiceManager Find(GracefulOptions options, TimeSpan? limit = null) => ServiceManager.Find(
         Engine,
         options,

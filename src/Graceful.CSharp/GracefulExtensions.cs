@@ -1,6 +1,7 @@
 using Graceful;
 using Graceful.Engine;
 using Graceful.Kestrel;
+using Graceful.Platform;
 using Graceful.Posix;
 using Graceful.Reporting;
 using Microsoft.AspNetCore.Connections;
@@ -30,7 +31,8 @@ public static class GracefulExtensions
     /// <exception cref="ArgumentNullException">The builder is null.</exception>
     /// <remarks>
     /// Call it once an application; a further call only configures. Invalid options fail when the host is built. A lifetime
-    /// of a service manager (systemd, Windows services) stays in place and also sees the signals.
+    /// of a service manager (systemd, Windows services) stays in place and also sees the signals. That of <c>UseSystemd</c> goes on
+    /// to say READY and STOPPING, and Graceful says the rest; without it Graceful says all of it.
     /// </remarks>
     public static TBuilder AddGraceful<TBuilder>(this TBuilder builder, Action<GracefulOptions>? configure = null)
         where TBuilder : IHostApplicationBuilder
@@ -66,6 +68,7 @@ public static class GracefulExtensions
         services.AddSingleton<GracefulControl>();
         services.AddSingleton<IGraceful>(static provider => provider.GetRequiredService<GracefulControl>());
         services.AddSingleton<IGracefulFeature>(static provider => provider.GetRequiredService<GracefulControl>());
+        services.AddHostedService<PlatformBinding>();
         services.AddHostedService<HostBinding>();
         services.AddMetrics();
         services.AddHostedService<Telemetry>();

@@ -86,6 +86,21 @@ public sealed class GracefulOptions
         ["SIGQUIT"] = SignalAction.Stop,
     };
 
+    /// <summary>
+    /// How long the platform waits between its SIGTERM and its SIGKILL: a pod's <c>terminationGracePeriodSeconds</c>, less what
+    /// its <c>preStop</c> hook takes, or a unit's <c>TimeoutStopSec</c>. A process is not told either, so it is only known if it is
+    /// set here. More than zero, at most 30 days; the default is <see langword="null"/>: not known. It limits nothing: when the
+    /// <see cref="GracePeriod"/> and the limits of the hooks after it do not fit into it, the start logs a warning with the sum.
+    /// </summary>
+    public TimeSpan? PlatformGracePeriod { get; set; }
+
+    /// <summary>
+    /// Whether a service manager that wants to know (systemd, <c>Type=notify</c>) is told when the server is ready, when it
+    /// leaves and what it waits for, and that it is alive. The default is true, which does nothing where the environment has no
+    /// NOTIFY_SOCKET. False is for a host that is not the whole service: the service manager takes its end for that of the process.
+    /// </summary>
+    public bool NotifyServiceManager { get; set; } = true;
+
     /// <summary>The clock of the way out. The default is <see cref="TimeProvider.System"/>; tests bring their own.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
@@ -148,6 +163,11 @@ public sealed class GracefulOptions
         if (Outside(SettleTime, TimeSpan.FromSeconds(10)))
         {
             yield return Text(nameof(SettleTime), SettleTime, "between zero and 00:00:10");
+        }
+
+        if (PlatformGracePeriod is { } platform && (platform == TimeSpan.Zero || Outside(platform, TimeSpan.FromDays(30))))
+        {
+            yield return Text(nameof(PlatformGracePeriod), platform, "more than zero and at most 30.00:00:00, or null");
         }
 
         if (Intake is { } method && !Enum.IsDefined(method))

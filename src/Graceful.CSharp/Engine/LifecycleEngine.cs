@@ -67,6 +67,11 @@ internal sealed class LifecycleEngine : IDisposable
 
     public ConnectionStateHandler? StateHandler { get; }
 
+    public EngineClock Clock => _clock;
+
+    /// <summary>Hears of every step, on the mailbox: it may take note and no more. Set before anybody asks for a stop.</summary>
+    public Action<Lifecycle>? Observer { get; set; }
+
     /// <summary>Takes down what happens, if the user wants that.</summary>
     public Recorder? Recorder { get; }
 
@@ -305,6 +310,7 @@ internal sealed class LifecycleEngine : IDisposable
     private void Keep(Instant now, Event happened, Stage left, IEnumerable<Effect> effects)
     {
         var entered = LifecycleModule.stage(_state);
+        Observer?.Invoke(_state);
         _report.Observe(_clock.Elapsed, happened, _state);
         Recorder?.Take(now, happened, _state, effects);
         if (left.Tag != entered.Tag)

@@ -64,4 +64,10 @@ internal static partial class Log
 
     [LoggerMessage(17, LogLevel.Warning, "The signal '{Signal}' is not known here and is ignored")]
     public static partial void SignalUnknown(ILogger log, string signal);
+
+    [LoggerMessage(20, LogLevel.Warning, "The service manager is not told how the server is, or not all of it: {Why}")]
+    public static partial void ServiceManagerNotHeard(ILogger log, string why);
+
+    [LoggerMessage(21, LogLevel.Warning, "{Misfit}")]
+    public static partial void OutOfBudget(ILogger log, string misfit);
 }

@@ -21,6 +21,9 @@ public sealed class OptionBounds
         { "DoubleKickWindow is 00:01:00.0000001", "between zero and 00:01:00", o => o.DoubleKickWindow = TimeSpan.FromMinutes(1) + Tick },
         { "SettleTime is -00:00:00.0000001", "between zero and 00:00:10", o => o.SettleTime = -Tick },
         { "SettleTime is 00:00:10.0000001", "between zero and 00:00:10", o => o.SettleTime = TimeSpan.FromSeconds(10) + Tick },
+        { "PlatformGracePeriod is 00:00:00", "more than zero and at most 30.00:00:00, or null", o => o.PlatformGracePeriod = TimeSpan.Zero },
+        { "PlatformGracePeriod is -00:00:00.0010000", "more than zero", o => o.PlatformGracePeriod = Timeout.InfiniteTimeSpan },
+        { "PlatformGracePeriod is 30.00:00:00.0000001", "at most 30.00:00:00", o => o.PlatformGracePeriod = TimeSpan.FromDays(30) + Tick },
         { "Intake is 77", "SynFilter", o => o.Intake = (IntakeMethod)77 },
         { "RecordLimit is 4095", "between 4096 and 1073741824 bytes", o => o.RecordLimit = 4095 },
         { "RecordLimit is 1073741825", "between 4096 and 1073741824 bytes", o => o.RecordLimit = (1 << 30) + 1 },
@@ -45,6 +48,7 @@ public sealed class OptionBounds
             {
                 o.LameDuck = o.QuietPeriod = o.DoubleKickWindow = o.SettleTime = TimeSpan.Zero;
                 o.GracePeriod = Tick;
+                o.PlatformGracePeriod = Tick;
                 o.RecordLimit = 4096;
                 o.OnDrained("flush", Tick, Nothing);
             }
@@ -55,6 +59,7 @@ public sealed class OptionBounds
                 o.QuietPeriod = o.DoubleKickWindow = TimeSpan.FromMinutes(1);
                 o.SettleTime = TimeSpan.FromSeconds(10);
                 o.GracePeriod = TimeSpan.FromDays(1);
+                o.PlatformGracePeriod = TimeSpan.FromDays(30);
                 o.RecordLimit = 1 << 30;
                 o.OnDrained("flush", TimeSpan.FromDays(1), Nothing);
             }

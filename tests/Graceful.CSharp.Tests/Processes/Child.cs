@@ -33,7 +33,9 @@ internal sealed partial class Child : IDisposable
         _errors = CollectAsync(process.StandardError);
     }
 
-    public static Child Start(string kind, params string[] options)
+    public static Child Start(string kind, params string[] options) => Start(kind, [], options);
+
+    public static Child Start(string kind, Dictionary<string, string> environment, params string[] options)
     {
         var program = Environment.ProcessPath!;
         var isMuxer = Path.GetFileNameWithoutExtension(program).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
@@ -44,13 +46,20 @@ internal sealed partial class Child : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        foreach (var (name, value) in environment)
+        {
+            info.Environment[name] = value;
+        }
+
         return new Child(Process.Start(info)!);
     }
 
     /// <summary>Starts a server and waits until it listens.</summary>
-    public static async Task<(Child Child, int Port)> ListeningAsync(string kind, params string[] options)
+    public static Task<(Child Child, int Port)> ListeningAsync(string kind, params string[] options) => ListeningAsync(kind, [], options);
+
+    public static async Task<(Child Child, int Port)> ListeningAsync(string kind, Dictionary<string, string> environment, params string[] options)
     {
-        var child = Start(kind, options);
+        var child = Start(kind, environment, options);
         return (child, await child.PortAsync());
     }
 
@@ -67,6 +76,8 @@ internal sealed partial class Child : IDisposable
 
     /// <summary>From the first signal on.</summary>
     public TimeSpan SinceSignal => _sinceSignal.Elapsed;
+
+    public int Id => _process.Id;
 
     public bool HasExited => _process.HasExited;
 

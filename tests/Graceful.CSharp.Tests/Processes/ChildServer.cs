@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Logging;
 
 namespace Graceful.Tests.Processes;
@@ -24,6 +25,11 @@ internal static class ChildServer
         builder.Configuration.AddCommandLine(options);
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Graceful", LogLevel.Information);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, builder.Configuration.GetValue("port", 0)));
+        if (kind == "systemd-first")
+        {
+            builder.Services.AddSingleton<IHostLifetime, SystemdLifetime>();
+        }
+
         builder.AddGraceful(graceful =>
         {
             builder.Configuration.Bind(graceful);
@@ -119,6 +125,9 @@ internal static class ChildServer
     {
         switch (kind)
         {
+            case "systemd":
+                services.AddSingleton<IHostLifetime, SystemdLifetime>();
+                break;
             case "services":
                 // In front of everything that AddGraceful added, and behind it.
                 services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(_ => new LiveService(() => Task.CompletedTask)));

@@ -1,0 +1,43 @@
+using System.Globalization;
+using Graceful.Core;
+using Graceful.Engine;
+
+namespace Graceful.Platform;
+
+/// <summary>What the drain waits for, in numbers; a moment out of date, because nobody is stopped to be counted.</summary>
+/// <param name="Connections">Everybody in the table.</param>
+/// <param name="Requests">What they have in flight.</param>
+/// <param name="Works">Work that is not a request.</param>
+/// <param name="OldestWork">Of that, what has been at it the longest; null when there is none.</param>
+internal readonly record struct Held(int Connections, int Requests, int Works, string? OldestWork)
+{
+    public static Held By(LifecycleEngine engine)
+    {
+        var (connections, requests) = (0, 0);
+        foreach (var (connection, _) in engine.Table)
+        {
+            connections++;
+            requests += ConnectionModule.inFlight(connection.Now);
+        }
+
+        var works = 0;
+        HeldWork? oldest = null;
+        foreach (var (token, _) in engine.Works)
+        {
+            works++;
+            var work = token.Held;
+            oldest = oldest is null || work.Age > oldest.Age ? work : oldest;
+        }
+
+        return new Held(connections, requests, works, oldest?.Name);
+    }
+
+    public override string ToString()
+    {
+        var text = $"{Text(Connections, "connection", "connections")} with {Text(Requests, "request", "requests")} in flight";
+        return Works == 0 ? text : $"{text}, {Text(Works, "piece of work", "pieces of work")}, the oldest '{OldestWork}'";
+    }
+
+    private static string Text(int count, string one, string many) =>
+        string.Create(CultureInfo.InvariantCulture, $"{count} {(count == 1 ? one : many)}");
+}

@@ -1,0 +1,58 @@
+using System.Globalization;
+using System.Text;
+using Graceful.Core;
+using Graceful.Engine;
+using Graceful.Reporting;
+
+namespace Graceful.Platform;
+
+/// <summary>What the way out waits for, on one line.</summary>
+internal static class StatusText
+{
+    /// <summary>More than this nobody reads, and a datagram has its limits.</summary>
+    private const int MostCharacters = 400;
+
+    /// <param name="leaving">Where the way out is.</param>
+    /// <param name="shutdown">What every stage of it carries along.</param>
+    /// <param name="hooks">All hooks, in the order of their indices.</param>
+    /// <param name="now">By the clock of the engine.</param>
+    /// <param name="held">Who is inside.</param>
+    public static string Of(Lifecycle leaving, Shutdown shutdown, IReadOnlyList<HookRegistration> hooks, Instant now, Held held)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"{(leaving.IsExited ? "Left" : "Leaving")} after {ReportBuilder.ReasonOf(shutdown.Trigger)}: ");
+        text.Append(leaving switch
+        {
+            Lifecycle.Draining { Item2.IsRunningBeforeHooks: true } before => $"before-drain hook '{hooks[before.Item2.run.Index].Name}'",
+            Lifecycle.Draining { Item2.IsLameDuck: true } => "lame duck",
+            Lifecycle.Draining { Item2.IsClosingListeners: true } => "closing listeners",
+            Lifecycle.Draining => "draining",
+            Lifecycle.Hooks after => $"after-drain hook '{hooks[after.Item2.Index].Name}'",
+            _ => string.Create(CultureInfo.InvariantCulture, $"exit code {LifecycleModule.exitCode(shutdown.Troubles)}, the host stops"),
+        });
+        if (leaving is Lifecycle.Draining)
+        {
+            text.Append(", ").Append(held);
+            if (shutdown.Deadline is { IsSome: true } deadline)
+            {
+                text.Append(CultureInfo.InvariantCulture, $", at most {Math.Max(0, Math.Ceiling((deadline.Value - now).TotalSeconds))} s more");
+            }
+        }
+
+        return OneLine(text);
+    }
+
+    /// <summary>A name may hold anything; a line break would begin another assignment.</summary>
+    private static string OneLine(StringBuilder text)
+    {
+        for (var index = 0; index < text.Length; index++)
+        {
+            if (char.IsControl(text[index]))
+            {
+                text[index] = ' ';
+            }
+        }
+
+        return text.Length <= MostCharacters ? text.ToString() : $"{text.ToString(0, MostCharacters)}...";
+    }
+}

@@ -12,10 +12,11 @@
 //   3. Register, then enter the gate; change the gate, then sweep the table. So nobody inside misses the notice.
 //   4. A client is told on a response of its own. Told, it closes after its work; untold, only once it was quiet.
 //   5. `Emptied` comes exactly once: the gate seals itself in the step in which the last one leaves.
-//   6. Going down, never back: only `IdleExpired`, which is provisional, leads back to `Running`.
-//   7. One grace period covers everything up to the after-drain hooks; these run whatever happened before.
-//   8. Only signals kick. Everybody else who asks for a stop joins the one that is under way.
-//   9. The core never starts a timer: it says when it must be woken at the latest, and a stale wake-up is harmless.
+//   6. Whoever is quiet may go while the listeners still close, but nobody is judged quiet who was not retired before.
+//   7. Going down, never back: only `IdleExpired`, which is provisional, leads back to `Running`.
+//   8. One grace period covers everything up to the after-drain hooks; these run whatever happened before.
+//   9. Only signals kick. Everybody else who asks for a stop joins the one that is under way.
+//  10. The core never starts a timer: it says when it must be woken at the latest, and a stale wake-up is harmless.
 namespace Graceful.Core
 
 open System
@@ -526,7 +527,7 @@ module Connection =
             if w &&& Tenure = Gone then struct (c, Nothing) else struct (Connection Gone, LeaveGate)
 
     // Ticks are compared, because to compare time spans boxes them, and a sweep asks about every connection.
-    let private longer (a: TimeSpan) (b: TimeSpan) = if a.Ticks >= b.Ticks then a else b
+    let internal longer (a: TimeSpan) (b: TimeSpan) = if a.Ticks >= b.Ticks then a else b
 
     /// How soon a sweep that found something to do comes back to see what became of it. No sweep follows another sooner.
     let sweepInterval = TimeSpan.FromMilliseconds 50L
@@ -694,7 +695,7 @@ module Lifecycle =
         | Some index -> Hooks(s, start policy now index), [ StartHook index ]
         | None -> Exited s, [ Exit(exitCode s.Troubles) ]
 
-    let private nextSweep (now: Instant) lookAgain = ValueSome(now + max lookAgain Connection.sweepInterval)
+    let private nextSweep (now: Instant) lookAgain = ValueSome(now + Connection.longer lookAgain Connection.sweepInterval)
 
     let private closeListeners now s =
         // Listeners may take their time to settle. Whoever is quiet has nothing to wait for meanwhile.
@@ -800,6 +801,8 @@ module Lifecycle =
             else Hooks(join now trigger s, run), []
         | Draining(s, stage), ForceRequested cause -> force policy now cause stage s
         | Exited s, StopRequested(Signal _ as trigger) -> signalledAgain policy now trigger s
+        // Everybody has left or was cut off, and the hooks run whatever happened: there is nothing left to hurry.
+        | Hooks _, ForceRequested StopNow -> state, []
         | Hooks(s, run), ForceRequested cause -> cutHook policy now run (forced cause s)
         // Idle.
         | Running(successor, ValueNone), IdleSampled(busy, quietFor) ->

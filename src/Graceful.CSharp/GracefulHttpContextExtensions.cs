@@ -8,8 +8,8 @@ namespace Microsoft.AspNetCore.Http;
 public static class GracefulHttpContextExtensions
 {
     /// <summary>
-    /// What a request knows of the way out. The tokens are the server's own: asking costs a look-up, and nothing is
-    /// allocated or registered for a request. A feature of this type that was set on the request, by a test for
+    /// What a request knows of the way out. The tokens are the server's own: asking costs a look-up among the request's
+    /// services, and no token source is made for a request. A feature of this type that was set on the request, by a test for
     /// instance, comes first.
     /// </summary>
     /// <param name="context">The request.</param>

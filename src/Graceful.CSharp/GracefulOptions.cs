@@ -61,7 +61,7 @@ public sealed class GracefulOptions
     /// The file in which the way out is recorded, so that it can be replayed step by step when somebody asks what happened.
     /// The default is <see langword="null"/>: no record, at no cost. In it is one JSON line for each event of the lifecycle
     /// and, from the trigger on, for each step of the gate and of every connection; of a request its method, the pattern of its
-    /// route and its age, and of a hook its name and the message it failed with. A file that is there already is kept beside it
+    /// route and its age, and of a hook or component its name and the message it failed with. A file that is there already is kept beside it
     /// as <c>.old</c>. A file that can't be opened fails the start; one that can't be written any more gives a warning.
     /// </summary>
     public string? Record { get; set; }
@@ -77,7 +77,7 @@ public sealed class GracefulOptions
     /// What signals do, by name or number: <c>SIGTERM</c>, <c>TERM</c> and <c>15</c> are one. The defaults are SIGTERM, SIGINT and
     /// SIGQUIT, each with <see cref="SignalAction.Stop"/>; one that is taken out does what it does by itself. Signals that this
     /// system does not know are ignored, with a warning; those that nobody may handle, SIGKILL, SIGSTOP and those that the
-    /// runtime lives on, are refused when the host is built. Other names than the defaults need Linux.
+    /// runtime lives on, are refused when the host is built. Names other than these three and SIGHUP need Linux.
     /// </summary>
     public IDictionary<string, SignalAction> Signals { get; } = new Dictionary<string, SignalAction>(StringComparer.OrdinalIgnoreCase)
     {

@@ -16,8 +16,8 @@ public interface IGraceful
     CancellationToken Aborting { get; }
 
     /// <summary>
-    /// How long it is until what is left is cut off, never less than zero. Null before the way out, when
-    /// <see cref="GracefulOptions.GracePeriod"/> is infinite, and when nobody is waited for any more.
+    /// How long it is until what is left is cut off; zero from then on. Null before the way out, when
+    /// <see cref="GracefulOptions.GracePeriod"/> is infinite, and when everybody has left in time.
     /// </summary>
     TimeSpan? TimeLeft { get; }
 
@@ -80,7 +80,7 @@ public interface IGraceful
     /// <summary>
     /// Starts the way out and waits for its end. Any thread, any number of times: later callers join the first one's
     /// stop and wait for the same end. Inside a hook it does not wait, because the hook itself is waited for; inside
-    /// a request use <see cref="Close()"/>, or the request and the drain wait for each other until the grace period ends.
+    /// a request or tracked work use <see cref="Close()"/>, or these and the drain wait for each other until the grace period ends.
     /// </summary>
     /// <param name="cancellationToken">Gives up waiting; the way out goes on.</param>
     /// <returns>True for the first caller; false when a stop was under way already.</returns>

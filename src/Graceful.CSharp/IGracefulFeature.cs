@@ -9,9 +9,9 @@ public interface IGracefulFeature
     /// <summary>It is over: fires when the request is about to be cut off, because time ran out or the stop was forced.</summary>
     CancellationToken Aborting { get; }
 
-    /// <summary>Whether the way out has begun, so that this request is among those that are waited for.</summary>
+    /// <summary>Whether the way out has begun, so that this request is among those that are waited for: <see cref="IGraceful.IsStopping"/>.</summary>
     bool IsDraining { get; }
 
-    /// <summary>How long it is until what is left is cut off, never less than zero; null before the way out, or when nothing limits it.</summary>
+    /// <summary>How long it is until what is left is cut off, zero from then on; null before the way out, or when nothing limits it.</summary>
     TimeSpan? TimeLeft { get; }
 }

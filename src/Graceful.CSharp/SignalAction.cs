@@ -16,7 +16,8 @@ public sealed class SignalAction
 
     /// <summary>
     /// The application is called, to reopen its logs for instance. It runs on the thread pool, one call after the other;
-    /// what it throws goes to the log. That begins when the host starts: before, the signal does what it does by itself.
+    /// what it throws goes to the log, and one that never ends holds up those after it. That begins when the host starts:
+    /// before, the signal does what it does by itself, and SIGTERM, SIGINT and SIGQUIT stop.
     /// </summary>
     /// <param name="handler">Gets the signal's name, <c>SIGHUP</c> for instance.</param>
     /// <returns>The action.</returns>

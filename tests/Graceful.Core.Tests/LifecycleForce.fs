@@ -37,6 +37,7 @@ let ``ForceRequested forces wherever a shutdown is under way, and nowhere else``
     forAllLives (every (fun s ->
         match s.Event, s.Before with
         | ForceRequested _, Draining _ -> List.contains AbortConnections s.Orders
+        | ForceRequested StopNow, Hooks _ -> unchanged s
         | ForceRequested _, Hooks(_, run) -> List.head s.Orders = CancelHook run.Index
         | ForceRequested _, (Running _ | IdleExpired | Exited _) -> unchanged s
         | _ -> true))

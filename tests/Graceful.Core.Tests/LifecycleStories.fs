@@ -151,8 +151,16 @@ let ``a stop at once skips the way there`` () =
     tell policy
         [ 0, sigterm, [ FailReadiness; FireStopping; AnnounceLeaving; WakeAt(at 300) ]
           0, ForceRequested StopNow, [ CloseListeners false; AbortConnections; StartHook 0; WakeAt(at 1000) ]
+          // Said again, or by a signal that is a kick as well: the hooks run whatever happened.
+          1, ForceRequested StopNow, [ WakeAt(at 1000) ]
           5, HookFinished(0, Succeeded), [ Exit 3 ] ]
     |> isExitedWith [ Forced StopNow ]
+    tell { policy with LameDuck = TimeSpan.Zero }
+        [ 0, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 50) ]
+          1, StopRequested(Signal 12), [ AbortConnections; StartHook 0; WakeAt(at 1001) ]
+          1, ForceRequested StopNow, [ WakeAt(at 1001) ]
+          5, HookFinished(0, Succeeded), [ Exit 3 ] ]
+    |> isExitedWith [ Forced SecondSignal ]
 
 [<Fact>]
 let ``a second signal outside the window does not force, but a third soon after the second does`` () =

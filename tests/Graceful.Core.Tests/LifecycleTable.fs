@@ -18,7 +18,7 @@ let private hear stage successor event =
     | (Stage.BeforeDrainHooks | Stage.LameDuck | Stage.ClosingListeners | Stage.Draining | Stage.AfterDrainHooks),
       StopRequested _ -> HandledIfNews
     | (Stage.BeforeDrainHooks | Stage.LameDuck | Stage.ClosingListeners | Stage.Draining | Stage.AfterDrainHooks),
-      ForceRequested _ -> Handled
+      ForceRequested cause -> if stage = Stage.AfterDrainHooks && cause = StopNow then Ignored else Handled
     | (Stage.Running | Stage.IdleExpired | Stage.Exited), ForceRequested _ -> Ignored
     // A sample is out in both: that is what these two wait for.
     | (Stage.Running | Stage.IdleExpired), IdleSampled _ -> Handled
@@ -162,6 +162,8 @@ let ``the gravest trouble makes the exit code`` () =
 [<Fact>]
 let ``each stage has its name`` () =
     let names = states |> List.map Lifecycle.stage |> List.distinct
+    for name in names do
+        Assert.Equal($"%A{name}", string name)
     Assert.Equal<Stage list>(
         [ Stage.Running; Stage.IdleExpired; Stage.BeforeDrainHooks; Stage.LameDuck; Stage.ClosingListeners; Stage.Draining
           Stage.AfterDrainHooks; Stage.Exited ],

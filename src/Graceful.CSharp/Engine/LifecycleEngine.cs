@@ -89,6 +89,11 @@ internal sealed class LifecycleEngine : IDisposable
         get
         {
             var deadline = Volatile.Read(ref _deadline);
+            if (_aborting.IsCancellationRequested)
+            {
+                return TimeSpan.Zero;
+            }
+
             return deadline == long.MaxValue ? null : TimeSpan.FromTicks(Math.Max(0, deadline - _clock.Now.ticks));
         }
     }
@@ -141,14 +146,23 @@ internal sealed class LifecycleEngine : IDisposable
     }
 
     /// <summary>A component that faults is a reason to leave.</summary>
-    public void Guard(string name, Task component) => _ = component.ContinueWith(
+    /// <param name="name">What reports call it.</param>
+    /// <param name="component">Its whole run.</param>
+    /// <param name="mustNotEnd">Whether a cancellation that nobody asked for is a failure, as it is to the host.</param>
+    public void Guard(string name, Task component, bool mustNotEnd = false) => _ = component.ContinueWith(
         failed =>
         {
-            var error = failed.Exception!.GetBaseException();
+            if (failed.IsCompletedSuccessfully || (failed.IsCanceled && !(mustNotEnd && !IsAskedToStop)))
+            {
+                return;
+            }
+
+            var error = failed.Exception?.GetBaseException() ?? new TaskCanceledException(failed);
+            Say(() => Log.ComponentFailed(_log, error, name));
             Stop(Trigger.NewComponentFailed(name, $"{error.GetType().Name}: {error.Message}"));
         },
         CancellationToken.None,
-        TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+        TaskContinuationOptions.ExecuteSynchronously,
         TaskScheduler.Default);
 
     public bool IsAskedToStop => Volatile.Read(ref _asked) != 0;
@@ -186,7 +200,7 @@ internal sealed class LifecycleEngine : IDisposable
     public void Leave(WorkToken work)
     {
         Works.Remove(work);
-        if (IsAskedToStop)
+        if (IsAskedToStop && !_aborting.IsCancellationRequested)
         {
             Figures.Finished(work.Held);
         }

@@ -110,7 +110,7 @@ internal sealed class HostBinding(
         {
             if (service.ExecuteTask is { } run)
             {
-                engine.Guard(service.GetType().Name, run);
+                engine.Guard(service.GetType().Name, run, mustNotEnd: true);
             }
         }
     }

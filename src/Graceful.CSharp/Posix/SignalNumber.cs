@@ -21,8 +21,14 @@ internal static class SignalNumber
     /// <summary>What the system lets nobody handle.</summary>
     private static readonly string[] Untouchable = ["SIGKILL", "SIGSTOP"];
 
-    /// <summary>What the runtime lives on: errors of the processor, children, broken pipes, and the first real-time signal.</summary>
-    private static readonly string[] Runtimes = ["SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGPIPE", "SIGCHLD", "SIG34"];
+    /// <summary>
+    /// What the runtime and the C library live on: errors of the processor, children, broken pipes, and the first real-time
+    /// signals, of which they take more or fewer.
+    /// </summary>
+    private static readonly string[] Runtimes =
+    [
+        "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGPIPE", "SIGCHLD", "SIG32", "SIG33", "SIG34", "SIG35",
+    ];
 
     /// <summary>Its number: "SIGTERM", "TERM", "term" and "15" are one. Null for a signal that is not known here.</summary>
     public static int? Parse(string text) =>
@@ -44,7 +50,8 @@ internal static class SignalNumber
     private static int? Number(string text)
     {
         var trimmed = text.Trim();
-        if (int.TryParse(trimmed, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+        var digits = trimmed.StartsWith("SIG", StringComparison.OrdinalIgnoreCase) ? trimmed[3..] : trimmed;
+        if (int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
         {
             return number is >= 1 and <= Most ? number : null;
         }

@@ -59,6 +59,9 @@ internal static partial class Log
     [LoggerMessage(15, LogLevel.Warning, "Somebody who listens to metrics or activities failed, so that the way out was not told in full")]
     public static partial void TelemetryFailed(ILogger log, Exception e);
 
+    [LoggerMessage(30, LogLevel.Error, "{Component} failed, and the server leaves")]
+    public static partial void ComponentFailed(ILogger log, Exception e, string component);
+
     [LoggerMessage(16, LogLevel.Error, "The handler of {Signal} failed")]
     public static partial void SignalHandlerFailed(ILogger log, Exception e, string signal);
 

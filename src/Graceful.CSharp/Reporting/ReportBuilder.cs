@@ -97,7 +97,7 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
     }
 
     /// <summary>The core's trigger as the user's type.</summary>
-    private static StopReason ReasonOf(Trigger trigger, string? askedBy) => trigger switch
+    public static StopReason ReasonOf(Trigger trigger, string? askedBy = null) => trigger switch
     {
         Trigger.Signal signal => new StopReason(StopCause.Signal, signal.number),
         { IsRequested: true } => new StopReason(StopCause.Requested, Who: askedBy),

@@ -39,7 +39,7 @@ internal sealed class Telemetry : IHostedService, IDisposable
         meter.CreateObservableUpDownCounter(
             "graceful.active_work", () => Count(engine.Works), "{work}", "Work in progress that is not a request.");
         meter.CreateObservableCounter(
-            "graceful.aborted_connections", () => engine.Figures.ConnectionsAborted, "{connection}", "Connections that were cut off because time ran out.");
+            "graceful.aborted_connections", () => engine.Figures.ConnectionsAborted, "{connection}", "Connections that were cut off: time ran out, or the stop was forced.");
         meter.CreateObservableCounter(
             "graceful.refused_connections", () => engine.Figures.ConnectionsRefused, "{connection}", "Connections that came when nobody was let in any more.");
         _duration = meter.CreateHistogram<double>(

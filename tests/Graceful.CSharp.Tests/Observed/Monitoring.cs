@@ -23,7 +23,9 @@ public sealed class Monitoring : IDisposable
         using var busy = await RawClient.ConnectAsync(app.Port);
         await busy.SendGetAsync("/door");
         await app.Door.Reached();
-        await Limits.Until(() => Ask()["graceful.connection.count new"] == 1, "the silent one is inside");
+        await Limits.Until(
+            () => Ask() is var now && now["graceful.connection.count new"] == 1 && now["graceful.connection.count idle"] == 1,
+            "the silent one is inside, and the idle one has ended its request");
         using (app.Graceful.Begin("work"))
         {
             var seen = Ask();

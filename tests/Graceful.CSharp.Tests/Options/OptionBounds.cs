@@ -31,6 +31,7 @@ public sealed class OptionBounds
         { "The signal 'SIGKILL' can't be chosen: the system lets nobody", "SIGUSR1", o => o.Signals["SIGKILL"] = SignalAction.Stop },
         { "The signal '19' can't be chosen", "SIGUSR1", o => o.Signals["19"] = SignalAction.Stop },
         { "The signal 'segv' can't be chosen: the .NET runtime needs it", "SIGUSR1", o => o.Signals["segv"] = SignalAction.StopNow },
+        { "The signal 'SIG34' can't be chosen", "SIGUSR1", o => o.Signals["SIG34"] = SignalAction.Stop },
         { "The action of the signal 'SIGHUP' is null", "SignalAction.Stop", o => o.Signals["SIGHUP"] = null! },
         { "'SIGTERM' and '15' are one signal", "one action for a signal", o => o.Signals["15"] = SignalAction.StopNow },
         { "TimeProvider is null", "any TimeProvider", o => o.TimeProvider = null! },

@@ -65,6 +65,18 @@ public sealed class Failures
     }
 
     [Fact]
+    public async Task A_background_service_that_dies_of_a_cancellation_nobody_asked_for_has_failed()
+    {
+        var dies = new TaskCompletionSource();
+        await using var app = await TestApp.StartAsync(
+            build: builder => builder.Services.AddSingleton<IHostedService>(_ => new Worker(dies.Task)));
+        dies.SetCanceled(new CancellationToken(canceled: true));
+        var report = await app.ReportAsync();
+        Assert.Equal(1, report.ExitCode);
+        Assert.Contains(report.Troubles, trouble => trouble.StartsWith("Worker failed: TaskCanceledException", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_guarded_component_that_faults_is_the_reason()
     {
         await using var app = await TestApp.StartAsync();

@@ -64,6 +64,22 @@ public sealed class WaitedFor
     }
 
     [Fact]
+    public async Task Work_that_ends_after_it_was_cut_off_is_not_called_finished()
+    {
+        Task task = Task.CompletedTask;
+        await using var app = await TestApp.StartAsync(options =>
+        {
+            options.GracePeriod = TimeSpan.FromSeconds(1);
+            options.OnDrained("wait", TimeSpan.FromSeconds(10), (_, _) => task.ContinueWith(_ => { }, TaskScheduler.Default));
+        });
+        task = app.Graceful.Run("late", aborting => Task.Delay(Timeout.Infinite, aborting));
+        var report = await app.LeaveAsync();
+        Assert.True(task.IsCanceled);
+        Assert.Equal(("late", 0), (Assert.Single(report.WorkCutOff).Name, report.WorkFinished));
+        Assert.Empty(report.WorkWaitedFor);
+    }
+
+    [Fact]
     public async Task Work_that_took_long_is_named()
     {
         await using var app = await TestApp.StartAsync();

@@ -12,20 +12,7 @@ internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful, IGrac
 
     public TimeSpan? TimeLeft => engine.TimeLeft;
 
-    public IReadOnlyList<HeldWork> Work
-    {
-        get
-        {
-            var works = new List<HeldWork>();
-            foreach (var (work, _) in engine.Works)
-            {
-                works.Add(work.Held);
-            }
-
-            works.Sort(static (a, b) => b.Age.CompareTo(a.Age));
-            return works;
-        }
-    }
+    public IReadOnlyList<HeldWork> Work => engine.WorkInProgress;
 
     public bool IsDraining => engine.IsAskedToStop;
 
@@ -59,7 +46,7 @@ internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful, IGrac
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         ArgumentNullException.ThrowIfNull(component);
-        engine.Guard(name, component);
+        new ComponentGuard(engine, name, component, mustNotEnd: false).Watch();
     }
 
     public bool Close() => engine.Stop(Trigger.Requested);

@@ -98,6 +98,37 @@ internal sealed class LifecycleEngine : IDisposable
         }
     }
 
+    /// <summary>Requests in flight, by a walk that nobody is stopped for.</summary>
+    public int RequestsInFlight
+    {
+        get
+        {
+            var requests = 0;
+            foreach (var (connection, _) in Table)
+            {
+                requests += ConnectionModule.inFlight(connection.Now);
+            }
+
+            return requests;
+        }
+    }
+
+    /// <summary>The work that goes on, the oldest first.</summary>
+    public IReadOnlyList<HeldWork> WorkInProgress
+    {
+        get
+        {
+            var works = new List<HeldWork>();
+            foreach (var (work, _) in Works)
+            {
+                works.Add(work.Held);
+            }
+
+            works.Sort(static (a, b) => b.Age.CompareTo(a.Age));
+            return works;
+        }
+    }
+
     /// <summary>Whether readiness holds.</summary>
     public bool IsReady => Volatile.Read(ref _ready);
 
@@ -145,25 +176,12 @@ internal sealed class LifecycleEngine : IDisposable
         return first;
     }
 
-    /// <summary>A component that faults is a reason to leave.</summary>
-    /// <param name="name">What reports call it.</param>
-    /// <param name="component">Its whole run.</param>
-    /// <param name="mustNotEnd">Whether a cancellation that nobody asked for is a failure, as it is to the host.</param>
-    public void Guard(string name, Task component, bool mustNotEnd = false) => _ = component.ContinueWith(
-        failed =>
-        {
-            if (failed.IsCompletedSuccessfully || (failed.IsCanceled && !(mustNotEnd && !IsAskedToStop)))
-            {
-                return;
-            }
-
-            var error = failed.Exception?.GetBaseException() ?? new TaskCanceledException(failed);
-            Say(() => Log.ComponentFailed(_log, error, name));
-            Stop(Trigger.NewComponentFailed(name, $"{error.GetType().Name}: {error.Message}"));
-        },
-        CancellationToken.None,
-        TaskContinuationOptions.ExecuteSynchronously,
-        TaskScheduler.Default);
+    /// <summary>A component that the server cannot do without failed.</summary>
+    public void Fail(string component, Exception error)
+    {
+        Say(() => Log.ComponentFailed(_log, error, component));
+        Stop(Trigger.NewComponentFailed(component, $"{error.GetType().Name}: {error.Message}"));
+    }
 
     public bool IsAskedToStop => Volatile.Read(ref _asked) != 0;
 

@@ -12,6 +12,21 @@ internal sealed class Table<T>
 
     public void Remove(T one) => _inside.TryRemove(one, out _);
 
+    /// <summary>How many a walk meets.</summary>
+    public int Count
+    {
+        get
+        {
+            var count = 0;
+            foreach (var _ in _inside)
+            {
+                count++;
+            }
+
+            return count;
+        }
+    }
+
     /// <summary>Walks the table without a lock.</summary>
     public IEnumerator<KeyValuePair<T, bool>> GetEnumerator() => _inside.GetEnumerator();
 }

@@ -23,6 +23,8 @@ internal sealed class HostBinding(
     IServiceProvider services,
     ILoggerFactory loggers) : IHostedLifecycleService
 {
+    private readonly Dictionary<BackgroundService, ComponentGuard> _guards = [];
+
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         signals.Attach(engine, services.GetRequiredService<IOptions<GracefulOptions>>().Value.Signals);
@@ -64,6 +66,11 @@ internal sealed class HostBinding(
 
         // The host stops for a service that failed as well, and may be here before the news of that.
         GuardServices();
+        foreach (var guard in _guards.Values)
+        {
+            guard.Hear();
+        }
+
         engine.Stop(Trigger.HostStopped);
         ShutdownReport report;
         await using (cancellationToken.Register(() => engine.Post(Event.NewForceRequested(ForceCause.HostTimedOut))))
@@ -108,9 +115,11 @@ internal sealed class HostBinding(
 
         foreach (var service in services.GetServices<IHostedService>().OfType<BackgroundService>())
         {
-            if (service.ExecuteTask is { } run)
+            if (service.ExecuteTask is { } run && !_guards.ContainsKey(service))
             {
-                engine.Guard(service.GetType().Name, run, mustNotEnd: true);
+                var guard = new ComponentGuard(engine, service.GetType().Name, run, mustNotEnd: true);
+                _guards.Add(service, guard);
+                guard.Watch();
             }
         }
     }

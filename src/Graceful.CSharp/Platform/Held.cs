@@ -1,5 +1,4 @@
 using System.Globalization;
-using Graceful.Core;
 using Graceful.Engine;
 
 namespace Graceful.Platform;
@@ -13,23 +12,8 @@ internal readonly record struct Held(int Connections, int Requests, int Works, s
 {
     public static Held By(LifecycleEngine engine)
     {
-        var (connections, requests) = (0, 0);
-        foreach (var (connection, _) in engine.Table)
-        {
-            connections++;
-            requests += ConnectionModule.inFlight(connection.Now);
-        }
-
-        var works = 0;
-        HeldWork? oldest = null;
-        foreach (var (token, _) in engine.Works)
-        {
-            works++;
-            var work = token.Held;
-            oldest = oldest is null || work.Age > oldest.Age ? work : oldest;
-        }
-
-        return new Held(connections, requests, works, oldest?.Name);
+        var works = engine.WorkInProgress;
+        return new Held(engine.Table.Count, engine.RequestsInFlight, works.Count, works.Count == 0 ? null : works[0].Name);
     }
 
     public override string ToString()

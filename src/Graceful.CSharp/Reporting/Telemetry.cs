@@ -35,9 +35,9 @@ internal sealed class Telemetry : IHostedService, IDisposable
         meter.CreateObservableUpDownCounter(
             "graceful.connection.count", ByPhase, "{connection}", "Connections that are inside, by phase.");
         meter.CreateObservableUpDownCounter(
-            "graceful.active_requests", InFlight, "{request}", "Requests in flight.");
+            "graceful.active_requests", () => engine.RequestsInFlight, "{request}", "Requests in flight.");
         meter.CreateObservableUpDownCounter(
-            "graceful.active_work", () => Count(engine.Works), "{work}", "Work in progress that is not a request.");
+            "graceful.active_work", () => engine.Works.Count, "{work}", "Work in progress that is not a request.");
         meter.CreateObservableCounter(
             "graceful.aborted_connections", () => engine.Figures.ConnectionsAborted, "{connection}", "Connections that were cut off: time ran out, or the stop was forced.");
         meter.CreateObservableCounter(
@@ -121,28 +121,5 @@ internal sealed class Telemetry : IHostedService, IDisposable
         }
 
         return counts.Select((count, phase) => new Measurement<int>(count, new KeyValuePair<string, object?>("graceful.connection.phase", Phases[phase])));
-    }
-
-    private int InFlight()
-    {
-        var requests = 0;
-        foreach (var (connection, _) in _engine.Table)
-        {
-            requests += ConnectionModule.inFlight(connection.Now);
-        }
-
-        return requests;
-    }
-
-    private static int Count<T>(Table<T> table)
-        where T : class
-    {
-        var count = 0;
-        foreach (var _ in table)
-        {
-            count++;
-        }
-
-        return count;
     }
 }

@@ -144,7 +144,7 @@ internal sealed class ServiceManager : IThreadPoolWorkItem, IDisposable
     /// <summary>On the mailbox: only takes note.</summary>
     private void Observe(Lifecycle state)
     {
-        if (ShutdownOf(state) is null)
+        if (ReportBuilder.ShutdownOf(state) is null)
         {
             return;
         }
@@ -175,7 +175,7 @@ internal sealed class ServiceManager : IThreadPoolWorkItem, IDisposable
 
             var now = _engine.Clock.Now;
             var leaving = Volatile.Read(ref _leaving);
-            var notice = (leaving is null ? Greeting() : Farewell(leaving, ShutdownOf(leaving)!, now)) with { IsAlive = FeedIn(now) == TimeSpan.Zero };
+            var notice = (leaving is null ? Greeting() : Farewell(leaving, ReportBuilder.ShutdownOf(leaving)!, now)) with { IsAlive = FeedIn(now) == TimeSpan.Zero };
             var wait = notice.IsEmpty || TrySend(notice, now) ? NextLook(leaving, now) : _retry;
             _timer.Change(TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds)), Timeout.InfiniteTimeSpan);
         }
@@ -257,12 +257,4 @@ internal sealed class ServiceManager : IThreadPoolWorkItem, IDisposable
             _ = _words.Write(() => Log.ServiceManagerNotHeard(_log, why));
         }
     }
-
-    private static Shutdown? ShutdownOf(Lifecycle state) => state switch
-    {
-        Lifecycle.Draining draining => draining.Item1,
-        Lifecycle.Hooks hooks => hooks.Item1,
-        Lifecycle.Exited exited => exited.Item,
-        _ => null,
-    };
 }

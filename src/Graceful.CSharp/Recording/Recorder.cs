@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Graceful.Core;
 using Graceful.Engine;
+using Graceful.Reporting;
 
 namespace Graceful.Recording;
 
@@ -57,7 +58,7 @@ internal sealed class Recorder : IDisposable
             _failed(e);
         }
 
-        if (next is Lifecycle.Draining or Lifecycle.Hooks or Lifecycle.Exited)
+        if (ReportBuilder.ShutdownOf(next) is not null)
         {
             Volatile.Write(ref _leaving, true);
         }

@@ -29,13 +29,7 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
     public void Observe(TimeSpan now, Event happened, Lifecycle next)
     {
         var before = _shutdown;
-        _shutdown = next switch
-        {
-            Lifecycle.Draining d => d.Item1,
-            Lifecycle.Hooks h => h.Item1,
-            Lifecycle.Exited e => e.Item,
-            _ => null,
-        };
+        _shutdown = ShutdownOf(next);
         if (before is null && _shutdown is not null)
         {
             _begun = _entered = now;
@@ -95,6 +89,15 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
             WorkCutOff = figures.AbortedWork(),
         };
     }
+
+    /// <summary>What every state on the way out carries along; null before it.</summary>
+    public static Shutdown? ShutdownOf(Lifecycle state) => state switch
+    {
+        Lifecycle.Draining draining => draining.Item1,
+        Lifecycle.Hooks hooks => hooks.Item1,
+        Lifecycle.Exited exited => exited.Item,
+        _ => null,
+    };
 
     /// <summary>The core's trigger as the user's type.</summary>
     public static StopReason ReasonOf(Trigger trigger, string? askedBy = null) => trigger switch

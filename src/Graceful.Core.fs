@@ -13,10 +13,12 @@
 //   4. A client is told on a response of its own. Told, it closes after its work; untold, only once it was quiet.
 //   5. `Emptied` comes exactly once: the gate seals itself in the step in which the last one leaves.
 //   6. Whoever is quiet may go while the listeners still close, but nobody is judged quiet who was not retired before.
-//   7. Going down, never back: only `IdleExpired`, which is provisional, leads back to `Running`.
+//   7. Going down, never back once the host is told. What is provisional leads back to `Running`: `IdleExpired`, a drill, and
+//      a stop that nobody but the application asked for, as long as the listeners are open.
 //   8. One grace period covers everything up to the after-drain hooks; these run whatever happened before.
 //   9. Only signals kick. Everybody else who asks for a stop joins the one that is under way.
-//  10. The core never starts a timer: it says when it must be woken at the latest, and a stale wake-up is harmless.
+//  10. Hooks of a stage begin as soon as those they wait for are over. Each waits for earlier ones only, so none waits for ever.
+//  11. The core never starts a timer: it says when it must be woken at the latest, and a stale wake-up is harmless.
 namespace Graceful.Core
 
 open System
@@ -145,6 +147,8 @@ type GateEvent =
     | Leave
     /// From now on whoever enters is told that we are leaving (lame duck).
     | Announce
+    /// We are not leaving after all.
+    | Withdraw
     /// The listeners are closed: when the last one leaves, we are empty.
     | Drain
     /// As `Drain`, and nobody else gets in.
@@ -178,6 +182,14 @@ type HookStage =
     /// When all connections have left or were aborted; runs whatever happened.
     | AfterDrain
 
+/// What follows when a hook fails or takes too long.
+[<Struct>]
+type FailurePolicy =
+    /// It is remembered, and everything goes on.
+    | Continue
+    /// The stage is cut short, as by a second signal.
+    | Force
+
 /// A hook as the core knows it. The code it stands for lives in the adapter, under the same index.
 type Hook =
     { /// What reports call it.
@@ -185,7 +197,30 @@ type Hook =
       /// When it runs.
       Stage: HookStage
       /// How long it is waited for.
-      TimeLimit: TimeSpan }
+      TimeLimit: TimeSpan
+      /// The names of the hooks of its stage that it waits for, none of them for none at all. Without: for the earlier
+      /// hooks that name nobody either, so that these run in their order.
+      WaitsFor: string list voption
+      /// What follows when it fails.
+      OnFailure: FailurePolicy }
+
+/// What is wrong with the hooks of a policy.
+type HookFault =
+    /// Two hooks have it.
+    | DoubleName of name: string
+    /// It waits for a hook that does not exist.
+    | UnknownName of hook: string * after: string
+    /// It waits for a hook that runs in the other stage.
+    | OtherStage of hook: string * after: string
+    /// Each waits for the next, and the last one for the first.
+    | Cycle of names: string list
+
+/// Why a hook was not added to a server that runs.
+type HookRefusal =
+    /// Its stage has begun or is over.
+    | StageBegun
+    /// It does not go with the others.
+    | Faulty of HookFault list
 
 /// What the user decided. Validated once, when a server is built; nothing in here changes afterwards.
 type Policy =
@@ -201,7 +236,7 @@ type Policy =
       IdleLimit: TimeSpan voption
       /// How long a successor may take to become ready.
       SuccessorLimit: TimeSpan
-      /// In the order in which they run.
+      /// As `HookGraph.arrange` puts them.
       Hooks: Hook[] }
 
 /// Why a server leaves.
@@ -243,6 +278,8 @@ type ForceCause =
     | HostTimedOut
     /// Whoever asked for the stop wants it at once.
     | StopNow
+    /// A hook failed whose failure cuts its stage short.
+    | HookFailed
 
 /// Something that keeps an exit from being clean.
 type Trouble =
@@ -253,10 +290,20 @@ type Trouble =
     /// A component failed, before the way out or on it.
     | ComponentTrouble of name: string * message: string
 
+/// Whether a stop may still be undone.
+[<Struct>]
+type Return =
+    /// Not: the host is told.
+    | NoReturn
+    /// Only the application asked, and the listeners are open. `idleCheck` as in `Running`.
+    | MayResume of idleCheck: Instant voption
+
 /// What every stage of a shutdown carries along, and all that decides the exit code.
 type Shutdown =
     { /// What began it.
       Trigger: Trigger
+      /// Whether it may be undone.
+      Return: Return
       /// When the last signal came, if any did.
       LastKick: Instant voption
       /// When the grace period ends, if it does.
@@ -264,7 +311,7 @@ type Shutdown =
       /// The latest first.
       Troubles: Trouble list }
 
-/// The hook now running and when its time is up. Its index says which have run and which are left.
+/// A hook that runs and when its time is up.
 [<Struct>]
 type HookRun =
     { /// The hook's place in the policy.
@@ -272,11 +319,18 @@ type HookRun =
       /// When it is over time.
       Due: Instant }
 
+/// How far the hooks of a stage are: whoever neither runs nor waits is over. Both lists are in the order of the policy.
+type HookProgress =
+    { /// Those that are waited for; never empty while the stage lasts.
+      Running: HookRun list
+      /// Those that have not begun.
+      Waiting: int list }
+
 /// The stages of a drain, in order. Each names the one thing it waits for.
 [<Struct>]
 type DrainStage =
-    /// A before-drain hook.
-    | RunningBeforeHooks of run: HookRun
+    /// The before-drain hooks.
+    | RunningBeforeHooks of hooks: HookProgress
     /// The end of the lame duck.
     | LameDuck of until: Instant
     /// `ListenersClosed`; `sweep` is when to look for quiet connections, or empty while a sweep is out.
@@ -298,10 +352,12 @@ type Lifecycle =
     | Running of Successor * idleCheck: Instant voption
     /// Provisional: accepting is paused and a second look is out.
     | IdleExpired
+    /// A lame duck for practice: unready, and every client is told, until then. `idleCheck` as in `Running`.
+    | Drilling of until: Instant * idleCheck: Instant voption
     /// On the way out, up to the last connection.
     | Draining of Shutdown * DrainStage
     /// The after-drain hooks.
-    | Hooks of Shutdown * HookRun
+    | Hooks of Shutdown * HookProgress
     /// What went wrong stays readable, and the exit code follows from it.
     | Exited of Shutdown
 
@@ -310,6 +366,7 @@ type Lifecycle =
 type Stage =
     | Running
     | IdleExpired
+    | Drilling
     | BeforeDrainHooks
     | LameDuck
     | ClosingListeners
@@ -322,6 +379,7 @@ type Stage =
         match stage with
         | Running -> nameof Running
         | IdleExpired -> nameof IdleExpired
+        | Drilling -> nameof Drilling
         | BeforeDrainHooks -> nameof BeforeDrainHooks
         | LameDuck -> nameof LameDuck
         | ClosingListeners -> nameof ClosingListeners
@@ -335,6 +393,10 @@ type Event =
     | StopRequested of Trigger
     /// Somebody who may cut the grace short did.
     | ForceRequested of ForceCause
+    /// Somebody wants the stop, or the drill, undone.
+    | ResumeRequested
+    /// Somebody wants to see what a lame duck of that length does, and the server back afterwards.
+    | DrillRequested of lameDuck: TimeSpan
     /// The answer to `SampleIdle`: how many connections and pieces of work are busy, and for how long nothing was.
     | IdleSampled of busy: int * quietFor: TimeSpan
     /// The answer to `CloseListeners`.
@@ -362,14 +424,22 @@ type Effect =
     | SampleIdle
     /// Fail the readiness probe; liveness holds.
     | FailReadiness
+    /// Readiness holds again.
+    | RestoreReadiness
     /// Fire the token that asks long work to finish.
     | FireStopping
+    /// Who asks from now on gets a token that has not fired.
+    | RenewStopping
+    /// Tell the host: from here on there is no way back.
+    | StopHost
     /// Accept nobody; who waits stays in the queue.
     | PauseAccepting
     /// Accept again.
     | ResumeAccepting
     /// Step the gate with `Announce`, then every connection in the table with `Retire`.
     | AnnounceLeaving
+    /// Step the gate with `Withdraw`. Whoever was told goes; whoever comes is not told any more.
+    | WithdrawNotice
     /// Stop the intake and answer with `ListenersClosed`. Where a successor has the sockets, take nothing from their queues.
     | CloseListeners of successorHasThem: bool
     /// Step the gate with `Drain`, then every connection in the table with `Retire`.
@@ -388,6 +458,10 @@ type Effect =
     | AbandonSuccessor
     /// A hand-over was asked for where none can begin.
     | RefuseHandOver
+    /// There is nothing to undo, or nothing that may be.
+    | RefuseResume
+    /// A drill was asked for where none can begin.
+    | RefuseDrill
     /// The end; the code tells how it went.
     | Exit of code: int
     /// The end was ordered, the process is still there, and somebody signals again: end it at once.
@@ -562,7 +636,7 @@ module Connection =
 
 /// Who is inside, and whether all have left.
 module Gate =
-    // bits 0-1 stance (in this order: never back), 2-63 how many are inside
+    // bits 0-1 stance (in this order: never back, but from announced), 2-63 how many are inside
     [<Literal>]
     let private Stance = 0b11UL
 
@@ -606,6 +680,8 @@ module Gate =
             else struct (Gate(w - One), NoChange)
         | Announce ->
             if w &&& Stance = Open then struct (Gate(w ||| Announced), NoChange) else struct (g, NoChange)
+        | Withdraw ->
+            if w &&& Stance = Announced then struct (Gate(w &&& ~~~Stance), NoChange) else struct (g, NoChange)
         | Drain ->
             if w &&& Stance >= Draining then struct (g, NoChange)
             elif w < One then struct (Gate Closed, Emptied)
@@ -614,6 +690,78 @@ module Gate =
             if w &&& Stance = Closed then struct (g, NoChange)
             elif w < One then struct (Gate Closed, Emptied)
             else struct (Gate(w ||| Closed), NoChange)
+
+
+/// The hooks of a policy, and what waits for what.
+module HookGraph =
+    /// Those a hook waits for. Only earlier ones count: in an arranged policy these are all, and in no other one
+    /// somebody waits for ever.
+    let predecessors (hooks: Hook[]) index =
+        [ for i in 0 .. index - 1 do
+              if hooks[i].Stage = hooks[index].Stage then
+                  match hooks[index].WaitsFor with
+                  | ValueNone -> if hooks[i].WaitsFor.IsNone then i
+                  | ValueSome names -> if List.contains hooks[i].Name names then i ]
+
+    let private doubles (hooks: Hook list) =
+        hooks |> List.countBy _.Name |> List.choose (fun (name, times) -> if times > 1 then Some(DoubleName name) else None)
+
+    let private names hook = hook.WaitsFor |> ValueOption.defaultValue []
+
+    let private strangers (hooks: Hook list) =
+        [ for hook in hooks do
+              for name in names hook do
+                  match hooks |> List.tryFind (fun other -> other.Name = name) with
+                  | None -> UnknownName(hook.Name, name)
+                  | Some other -> if other.Stage <> hook.Stage then OtherStage(hook.Name, name) ]
+
+    /// Each of these waits for another one of them: follows one to the next until it comes round.
+    let private cycle (hooks: Hook list) =
+        let next name =
+            let hook = hooks |> List.find (fun hook -> hook.Name = name)
+            names hook |> List.find (fun after -> hooks |> List.exists (fun other -> other.Name = after))
+        let rec follow name seen =
+            match List.tryFindIndex ((=) name) seen with
+            | Some i -> List.rev (List.take (i + 1) seen)
+            | None -> follow (next name) (name :: seen)
+        Cycle(follow hooks.Head.Name [])
+
+    /// The hooks in their own order, but for those that wait for later ones: they move behind these. Or what is wrong.
+    let arrange (hooks: Hook list) =
+        let rec place placed left =
+            let isFree hook = names hook |> List.forall (fun name -> left |> List.forall (fun other -> other.Name <> name))
+            match left, List.tryFind isFree left with
+            | [], _ -> Ok(Array.ofList (List.rev placed))
+            | _, Some hook -> place (hook :: placed) (List.filter (fun other -> other.Name <> hook.Name) left)
+            | _, None -> Error [ cycle left ]
+        match doubles hooks @ strangers hooks with
+        | [] -> place [] hooks
+        | faults -> Error faults
+
+    /// The hooks of a stage, one waiting for the other, that take the longest when each takes its whole time.
+    let longestChain (hooks: Hook[]) stage =
+        let length chain = chain |> List.sumBy (fun i -> hooks[i].TimeLimit.Ticks)
+        let longer chains = List.fold (fun longest chain -> if length chain > length longest then chain else longest) [] chains
+        let upTo = Array.create hooks.Length []
+        for i in 0 .. hooks.Length - 1 do
+            upTo[i] <- i :: longer [ for j in predecessors hooks i -> upTo[j] ]
+        List.rev (longer [ for i in 0 .. hooks.Length - 1 do if hooks[i].Stage = stage then upTo[i] ])
+
+    /// How long the hooks of a stage take at most.
+    let longest (hooks: Hook[]) stage = TimeSpan(longestChain hooks stage |> List.sumBy (fun i -> hooks[i].TimeLimit.Ticks))
+
+    /// None of a stage has begun.
+    let internal untouched (hooks: Hook[]) stage =
+        { Running = []; Waiting = [ for i in 0 .. hooks.Length - 1 do if hooks[i].Stage = stage then i ] }
+
+    /// Begins whatever waits for nobody any more, and says which these are.
+    let internal advance (hooks: Hook[]) (now: Instant) progress =
+        let isOver i = not (List.contains i progress.Waiting) && progress.Running |> List.forall (fun run -> run.Index <> i)
+        let free = progress.Waiting |> List.filter (predecessors hooks >> List.forall isOver)
+        let begun = [ for i in free -> { Index = i; Due = now + hooks[i].TimeLimit } ]
+        { Running = List.sortBy _.Index (progress.Running @ begun)
+          Waiting = progress.Waiting |> List.filter (fun i -> not (List.contains i free)) },
+        free
 
 
 /// The way out, from the trigger to the exit code.
@@ -629,6 +777,7 @@ module Lifecycle =
         match state with
         | Running _ -> Stage.Running
         | IdleExpired -> Stage.IdleExpired
+        | Drilling _ -> Stage.Drilling
         | Draining(_, RunningBeforeHooks _) -> Stage.BeforeDrainHooks
         | Draining(_, LameDuck _) -> Stage.LameDuck
         | Draining(_, ClosingListeners _) -> Stage.ClosingListeners
@@ -642,25 +791,38 @@ module Lifecycle =
         | Draining(s, _) -> s.Deadline
         | Running _
         | IdleExpired
+        | Drilling _
         | Hooks _
         | Exited _ -> ValueNone
 
+    /// Whether it is on the way out and may still come back.
+    let mayResume state =
+        match state with
+        | Draining({ Return = MayResume _ }, _) -> true
+        | Draining({ Return = NoReturn }, _)
+        | Running _
+        | IdleExpired
+        | Drilling _
+        | Hooks _
+        | Exited _ -> false
+
     /// When it must be woken at the latest.
     let nextDue state =
-        let earliest (s: Shutdown) due =
-            match s.Deadline, due with
+        let sooner a b =
+            match a, b with
             | ValueSome a, ValueSome b -> ValueSome(min a b)
-            | ValueSome a, ValueNone -> ValueSome a
-            | ValueNone, due -> due
+            | ValueSome _, ValueNone -> a
+            | ValueNone, b -> b
+        let soonest progress = progress.Running |> List.fold (fun due run -> sooner due (ValueSome run.Due)) ValueNone
         match state with
         | Running(Absent, idle) -> idle
-        | Running(Starting due, ValueSome idle) -> ValueSome(min due idle)
-        | Running(Starting due, ValueNone) -> ValueSome due
+        | Running(Starting due, idle) -> sooner (ValueSome due) idle
         | IdleExpired -> ValueNone
-        | Draining(s, RunningBeforeHooks run) -> earliest s (ValueSome run.Due)
-        | Draining(s, LameDuck until) -> earliest s (ValueSome until)
-        | Draining(s, (ClosingListeners sweep | AwaitingEmptied sweep)) -> earliest s sweep
-        | Hooks(_, run) -> ValueSome run.Due
+        | Drilling(until, _) -> ValueSome until
+        | Draining(s, RunningBeforeHooks progress) -> sooner s.Deadline (soonest progress)
+        | Draining(s, LameDuck until) -> sooner s.Deadline (ValueSome until)
+        | Draining(s, (ClosingListeners sweep | AwaitingEmptied sweep)) -> sooner s.Deadline sweep
+        | Hooks(_, progress) -> soonest progress
         | Exited _ -> ValueNone
 
     /// What the exit code says, the gravest first: 3 a signal forced, 2 time ran out and work was cut off,
@@ -670,9 +832,25 @@ module Lifecycle =
             match trouble with
             | Forced(SecondSignal | StopNow) -> 3
             | Forced(GracePeriodOver | HostTimedOut) -> 2
+            | Forced HookFailed
             | HookTrouble _
             | ComponentTrouble _ -> 1
         troubles |> List.fold (fun code trouble -> max code (gravity trouble)) 0
+
+    /// The policy with one more hook, as long as its stage has not begun.
+    let addHook policy hook state =
+        let begun =
+            match hook.Stage, state with
+            | _, (Running _ | IdleExpired | Drilling _)
+            | AfterDrain, Draining _ -> false
+            | BeforeDrain, Draining _
+            | _, (Hooks _ | Exited _) -> true
+        if begun then Error StageBegun
+        else
+            // It is the last, and waits for those that are there: nothing that was arranged moves.
+            match HookGraph.arrange [ yield! policy.Hooks; hook ] with
+            | Ok hooks -> Ok { policy with Hooks = hooks }
+            | Error faults -> Error(Faulty faults)
 
     let private trouble t (s: Shutdown) = { s with Troubles = t :: s.Troubles }
 
@@ -680,72 +858,83 @@ module Lifecycle =
 
     let private forced cause s = once (Forced cause) s
 
-    let private hookTrouble policy index result (s: Shutdown) =
+    let private hookTrouble policy result s index =
         match result with
         | Succeeded -> s
         | Failed _ | TimedOut | Cancelled | Skipped -> trouble (HookTrouble(policy.Hooks[index].Name, result)) s
 
-    let private nextHook policy stage from =
-        policy.Hooks |> Seq.indexed |> Seq.tryFind (fun (i, hook) -> i >= from && hook.Stage = stage) |> Option.map fst
+    /// From here on there is no way back, and the host is told so: once.
+    let private commit (s: Shutdown) =
+        match s.Return with
+        | MayResume _ -> { s with Return = NoReturn }, [ StopHost ]
+        | NoReturn -> s, []
 
-    let private start policy (now: Instant) index = { Index = index; Due = now + policy.Hooks[index].TimeLimit }
+    let private start policy now progress =
+        let progress, begun = HookGraph.advance policy.Hooks now progress
+        progress, [ for i in begun -> StartHook i ]
 
-    let private afterHooks policy now s from =
-        match nextHook policy AfterDrain from with
-        | Some index -> Hooks(s, start policy now index), [ StartHook index ]
-        | None -> Exited s, [ Exit(exitCode s.Troubles) ]
+    let private cancel progress = [ for run in progress.Running -> CancelHook run.Index ]
+
+    let private afterHooks policy now s progress =
+        match start policy now progress with
+        | { Running = [] }, _ -> Exited s, [ Exit(exitCode s.Troubles) ]
+        | progress, starts -> Hooks(s, progress), starts
+
+    let private emptied policy now s = afterHooks policy now s (HookGraph.untouched policy.Hooks AfterDrain)
 
     let private nextSweep (now: Instant) lookAgain = ValueSome(now + Connection.longer lookAgain Connection.sweepInterval)
 
     let private closeListeners now s =
+        let s, told = commit s
         // Listeners may take their time to settle. Whoever is quiet has nothing to wait for meanwhile.
-        Draining(s, ClosingListeners(nextSweep now TimeSpan.Zero)), [ CloseListeners(s.Trigger = HandedOver) ]
+        Draining(s, ClosingListeners(nextSweep now TimeSpan.Zero)), told @ [ CloseListeners(s.Trigger = HandedOver) ]
 
     let private lameDuck policy (now: Instant) s =
         // A successor already accepts, and an idle server has nobody to warn.
         if s.Trigger = HandedOver || s.Trigger = IdledOut || policy.LameDuck <= TimeSpan.Zero then closeListeners now s
         else Draining(s, LameDuck(now + policy.LameDuck)), [ AnnounceLeaving ]
 
-    let private beforeHooks policy now s from =
-        match nextHook policy BeforeDrain from with
-        | Some index -> Draining(s, RunningBeforeHooks(start policy now index)), [ StartHook index ]
-        | None -> lameDuck policy now s
+    let private beforeHooks policy now s progress =
+        match start policy now progress with
+        | { Running = [] }, _ -> lameDuck policy now s
+        | progress, starts -> Draining(s, RunningBeforeHooks progress), starts
 
-    /// What whoever joins a stop adds to it: a kick, or a failure that the exit code must tell.
+    /// What whoever joins a stop adds to it: a kick, a failure that the exit code must tell, and that it is not the
+    /// application's alone any more.
     let private join now trigger (s: Shutdown) =
         match trigger with
-        | Signal _ -> { s with LastKick = ValueSome now }
-        | ComponentFailed(name, message) -> once (ComponentTrouble(name, message)) s
-        | Requested | HostStopped | IdledOut | HandedOver -> s
+        | Requested -> s, []
+        | Signal _ -> commit { s with LastKick = ValueSome now }
+        | ComponentFailed(name, message) -> commit (once (ComponentTrouble(name, message)) s)
+        | HostStopped | IdledOut | HandedOver -> commit s
 
-    let private beginShutdown policy (now: Instant) trigger =
-        let s =
+    let private beginShutdown policy (now: Instant) trigger idleCheck =
+        let s, told =
             { Trigger = trigger
+              Return = MayResume idleCheck
               LastKick = ValueNone
               Deadline = policy.GracePeriod |> ValueOption.map (fun grace -> now + grace)
               Troubles = [] }
             |> join now trigger
-        let next, effects = beforeHooks policy now s 0
+        let next, effects = beforeHooks policy now s (HookGraph.untouched policy.Hooks BeforeDrain)
         // After a hand-over the address is as ready as ever: the successor answers there.
-        next, (if trigger = HandedOver then FireStopping :: effects else FailReadiness :: FireStopping :: effects)
+        let unready = if trigger = HandedOver then [] else [ FailReadiness ]
+        next, unready @ FireStopping :: told @ effects
 
     let private force policy now cause stage s =
         let s = forced cause s
-        let skipHooksFrom from s =
-            policy.Hooks
-            |> Seq.indexed
-            |> Seq.filter (fun (i, hook) -> i >= from && hook.Stage = BeforeDrain)
-            |> Seq.fold (fun s (i, _) -> hookTrouble policy i Skipped s) s
         let s, closing =
             match stage with
-            | RunningBeforeHooks run ->
-                let s = s |> hookTrouble policy run.Index Cancelled |> skipHooksFrom (run.Index + 1)
-                s, [ CancelHook run.Index; CloseListeners(s.Trigger = HandedOver) ]
+            | RunningBeforeHooks progress ->
+                let running = [ for run in progress.Running -> run.Index ]
+                let s = running |> List.fold (hookTrouble policy Cancelled) s
+                progress.Waiting |> List.fold (hookTrouble policy Skipped) s, cancel progress @ [ CloseListeners(s.Trigger = HandedOver) ]
             | LameDuck _ -> s, [ CloseListeners(s.Trigger = HandedOver) ]
             | ClosingListeners _ | AwaitingEmptied _ -> s, []
         // Nobody is waited for any more: whoever still comes finds the gate shut.
-        let next, effects = afterHooks policy now s 0
-        next, closing @ (AbortConnections :: effects)
+        let s, told = commit s
+        let next, effects = emptied policy now s
+        next, told @ closing @ AbortConnections :: effects
 
     let private kicks policy (now: Instant) trigger (s: Shutdown) =
         match trigger, s.LastKick with
@@ -755,55 +944,101 @@ module Lifecycle =
 
     let private signalledAgain policy now trigger (s: Shutdown) =
         let cut = kicks policy now trigger s
-        let s = join now trigger s
+        let s = fst (join now trigger s)
         if cut then (let s = forced SecondSignal s in Exited s, [ Terminate(exitCode s.Troubles) ]) else Exited s, []
 
-    let private cutHook policy now run s =
-        let next, effects = afterHooks policy now (hookTrouble policy run.Index Cancelled s) (run.Index + 1)
-        next, CancelHook run.Index :: effects
+    /// The after-drain hooks that run are cut off; those that wait for them begin.
+    let private cutHooks policy now progress s =
+        let s = [ for run in progress.Running -> run.Index ] |> List.fold (hookTrouble policy Cancelled) s
+        let next, effects = afterHooks policy now s { progress with Running = [] }
+        next, cancel progress @ effects
+
+    /// Whether hooks that ended in the same way cut their stage short.
+    let private cuts policy result over =
+        match result with
+        | Failed _ | TimedOut -> over |> List.exists (fun i -> policy.Hooks[i].OnFailure = Force)
+        | Succeeded | Cancelled | Skipped -> false
+
+    let private without over progress =
+        { progress with Running = progress.Running |> List.filter (fun run -> not (List.contains run.Index over)) }
+
+    let private beforeHooksOver policy now over result progress s =
+        let left = without over progress
+        let s' = over |> List.fold (hookTrouble policy result) s
+        if cuts policy result over then force policy now HookFailed (RunningBeforeHooks left) s'
+        else beforeHooks policy now s' left
+
+    let private afterHooksOver policy now over result progress s =
+        let left = without over progress
+        let s' = over |> List.fold (hookTrouble policy result) s
+        if cuts policy result over then cutHooks policy now left (forced HookFailed s')
+        else afterHooks policy now s' left
+
+    let private isRunning index progress = progress.Running |> List.exists (fun run -> run.Index = index)
+
+    let private overdue now progress = [ for run in progress.Running do if reached run.Due now then run.Index ]
+
+    let private giveUp over (next, effects) = next, [ for i in over -> CancelHook i ] @ effects
 
     let private woke policy now state =
         match state with
         | Running(Starting due, idle) when reached due now -> Running(Absent, idle), [ AbandonSuccessor ]
         | Running(successor, ValueSome due) when reached due now -> Running(successor, ValueNone), [ SampleIdle ]
+        | Drilling(until, idle) when reached until now -> Running(Absent, idle), [ RestoreReadiness; WithdrawNotice ]
         | Draining(s, stage) when s.Deadline |> ValueOption.exists (fun deadline -> reached deadline now) ->
             force policy now GracePeriodOver stage s
-        | Draining(s, RunningBeforeHooks run) when reached run.Due now ->
-            let next, effects = beforeHooks policy now (hookTrouble policy run.Index TimedOut s) (run.Index + 1)
-            next, CancelHook run.Index :: effects
+        | Draining(s, RunningBeforeHooks progress) when not (overdue now progress).IsEmpty ->
+            let over = overdue now progress
+            beforeHooksOver policy now over TimedOut progress s |> giveUp over
         | Draining(s, LameDuck until) when reached until now -> closeListeners now s
         | Draining(s, ClosingListeners(ValueSome due)) when reached due now ->
             Draining(s, ClosingListeners ValueNone), [ SweepConnections ]
         | Draining(s, AwaitingEmptied(ValueSome due)) when reached due now ->
             Draining(s, AwaitingEmptied ValueNone), [ SweepConnections ]
-        | Hooks(s, run) when reached run.Due now ->
-            let next, effects = afterHooks policy now (hookTrouble policy run.Index TimedOut s) (run.Index + 1)
-            next, CancelHook run.Index :: effects
-        | Running _ | IdleExpired | Draining _ | Hooks _ | Exited _ -> state, []
+        | Hooks(s, progress) when not (overdue now progress).IsEmpty ->
+            let over = overdue now progress
+            afterHooksOver policy now over TimedOut progress s |> giveUp over
+        | Running _ | IdleExpired | Drilling _ | Draining _ | Hooks _ | Exited _ -> state, []
 
     let private transition policy (now: Instant) event state : Lifecycle * Effect list =
         match state, event with
         // Asked to stop.
-        | Running(Absent, _), StopRequested trigger -> beginShutdown policy now trigger
-        | Running(Starting _, _), StopRequested trigger ->
-            let next, effects = beginShutdown policy now trigger
+        | Running(Absent, idle), StopRequested trigger -> beginShutdown policy now trigger idle
+        | Running(Starting _, idle), StopRequested trigger ->
+            let next, effects = beginShutdown policy now trigger idle
             next, AbandonSuccessor :: effects
         | IdleExpired, StopRequested trigger ->
             // Whoever is let in during a lame duck must be accepted by somebody.
-            let next, effects = beginShutdown policy now trigger
+            let next, effects = beginShutdown policy now trigger ValueNone
             next, ResumeAccepting :: effects
+        | Drilling(_, idle), StopRequested trigger ->
+            // It is unready already.
+            let next, effects = beginShutdown policy now trigger idle
+            next, List.filter ((<>) FailReadiness) effects
         | Draining(s, stage), StopRequested trigger ->
-            if kicks policy now trigger s then force policy now SecondSignal stage (join now trigger s)
-            else Draining(join now trigger s, stage), []
-        | Hooks(s, run), StopRequested trigger ->
-            if kicks policy now trigger s then
-                cutHook policy now run (s |> forced SecondSignal |> join now trigger)
-            else Hooks(join now trigger s, run), []
+            let cut = kicks policy now trigger s
+            let s, told = join now trigger s
+            let next, effects = if cut then force policy now SecondSignal stage s else Draining(s, stage), []
+            next, told @ effects
+        | Hooks(s, progress), StopRequested trigger ->
+            let cut = kicks policy now trigger s
+            let s = fst (join now trigger s)
+            if cut then cutHooks policy now progress (forced SecondSignal s) else Hooks(s, progress), []
         | Draining(s, stage), ForceRequested cause -> force policy now cause stage s
         | Exited s, StopRequested(Signal _ as trigger) -> signalledAgain policy now trigger s
         // Everybody has left or was cut off, and the hooks run whatever happened: there is nothing left to hurry.
         | Hooks _, ForceRequested StopNow -> state, []
-        | Hooks(s, run), ForceRequested cause -> cutHook policy now run (forced cause s)
+        | Hooks(s, progress), ForceRequested cause -> cutHooks policy now progress (forced cause s)
+        // And back.
+        | Draining({ Return = MayResume idle }, stage), ResumeRequested ->
+            let cancelled = (match stage with RunningBeforeHooks progress -> cancel progress | _ -> [])
+            Running(Absent, idle), cancelled @ [ RestoreReadiness; RenewStopping; WithdrawNotice ]
+        | Drilling(_, idle), ResumeRequested -> Running(Absent, idle), [ RestoreReadiness; WithdrawNotice ]
+        | (Running _ | IdleExpired | Draining _ | Hooks _ | Exited _), ResumeRequested -> state, [ RefuseResume ]
+        | Running(Absent, idle), DrillRequested lameDuck ->
+            Drilling(now + lameDuck, idle), [ FailReadiness; AnnounceLeaving ]
+        | (Running(Starting _, _) | IdleExpired | Drilling _ | Draining _ | Hooks _ | Exited _), DrillRequested _ ->
+            state, [ RefuseDrill ]
         // Idle.
         | Running(successor, ValueNone), IdleSampled(busy, quietFor) ->
             match policy.IdleLimit, successor with
@@ -816,19 +1051,26 @@ module Lifecycle =
             match policy.IdleLimit with
             | ValueSome limit when busy > 0 || quietFor < limit ->
                 Running(Absent, ValueSome(now + limit)), [ ResumeAccepting ]
-            | ValueSome _ | ValueNone -> beginShutdown policy now IdledOut
+            | ValueSome _ | ValueNone -> beginShutdown policy now IdledOut ValueNone
+        // A sample that is out is answered meanwhile. Whoever comes back looks again, and until then there is no other.
+        | Drilling(until, ValueNone), IdleSampled _ ->
+            Drilling(until, policy.IdleLimit |> ValueOption.map (fun limit -> now + limit)), []
+        | Draining({ Return = MayResume ValueNone } as s, stage), IdleSampled _ ->
+            let idle = policy.IdleLimit |> ValueOption.map (fun limit -> now + limit)
+            Draining({ s with Return = MayResume idle }, stage), []
         // Hand-over.
         | Running(Absent, idle), HandOverRequested ->
             Running(Starting(now + policy.SuccessorLimit), idle), [ StartSuccessor ]
         | IdleExpired, HandOverRequested ->
             // The second look is still out: until it is answered no other may begin, or one answer passes for the other.
             Running(Starting(now + policy.SuccessorLimit), ValueNone), [ ResumeAccepting; StartSuccessor ]
-        | (Running(Starting _, _) | Draining _ | Hooks _ | Exited _), HandOverRequested -> state, [ RefuseHandOver ]
-        | Running(Starting _, _), SuccessorReady -> beginShutdown policy now HandedOver
+        | (Running(Starting _, _) | Drilling _ | Draining _ | Hooks _ | Exited _), HandOverRequested ->
+            state, [ RefuseHandOver ]
+        | Running(Starting _, _), SuccessorReady -> beginShutdown policy now HandedOver ValueNone
         | Running(Starting _, idle), SuccessorFailed _ -> Running(Absent, idle), []
         // The way out.
-        | Draining(s, RunningBeforeHooks run), HookFinished(index, result) when index = run.Index ->
-            beforeHooks policy now (hookTrouble policy index result s) (index + 1)
+        | Draining(s, RunningBeforeHooks progress), HookFinished(index, result) when isRunning index progress ->
+            beforeHooksOver policy now [ index ] result progress s
         | Draining(s, ClosingListeners ValueNone), ConnectionsSwept lookAgain ->
             Draining(s, ClosingListeners(nextSweep now lookAgain)), []
         | Draining(s, ClosingListeners(ValueSome _)), ListenersClosed ->
@@ -838,16 +1080,16 @@ module Lifecycle =
             Draining(s, AwaitingEmptied ValueNone), [ RetireConnections ]
         | Draining(s, AwaitingEmptied ValueNone), ConnectionsSwept lookAgain ->
             Draining(s, AwaitingEmptied(nextSweep now lookAgain)), []
-        | Draining(s, AwaitingEmptied _), GateEmptied -> afterHooks policy now s 0
-        | Hooks(s, run), HookFinished(index, result) when index = run.Index ->
-            afterHooks policy now (hookTrouble policy index result s) (index + 1)
+        | Draining(s, AwaitingEmptied _), GateEmptied -> emptied policy now s
+        | Hooks(s, progress), HookFinished(index, result) when isRunning index progress ->
+            afterHooksOver policy now [ index ] result progress s
         | _, Woke -> woke policy now state
         // Late, repeated or impossible.
         | Exited _, (StopRequested _ | ForceRequested _ | IdleSampled _)
-        | (Running _ | IdleExpired), ForceRequested _
-        | (Running(_, ValueSome _) | Draining _ | Hooks _), IdleSampled _
-        | (Running(Absent, _) | IdleExpired | Draining _ | Hooks _ | Exited _), (SuccessorReady | SuccessorFailed _)
-        | (Running _ | IdleExpired | Draining _ | Hooks _ | Exited _),
+        | (Running _ | IdleExpired | Drilling _), ForceRequested _
+        | (Running(_, ValueSome _) | Drilling(_, ValueSome _) | Draining _ | Hooks _), IdleSampled _
+        | (Running(Absent, _) | IdleExpired | Drilling _ | Draining _ | Hooks _ | Exited _), (SuccessorReady | SuccessorFailed _)
+        | (Running _ | IdleExpired | Drilling _ | Draining _ | Hooks _ | Exited _),
           (ListenersClosed | ConnectionsSwept _ | GateEmptied | HookFinished _) -> state, []
 
     /// What an event makes of a server, and what must be done about it, in this order.

@@ -8,6 +8,7 @@ namespace Graceful.Replay;
 internal sealed class Fold(HeaderLine header)
 {
     private readonly Dictionary<int, Connection> _connections = [];
+    private Policy _policy = header.Policy;
     private Lifecycle _state = LifecycleModule.initial(header.Policy, header.At);
     private Gate? _gate;
     private bool _isCut;
@@ -25,6 +26,7 @@ internal sealed class Fold(HeaderLine header)
     public string? Take(RecordLine line) => line switch
     {
         LifecycleLine lifecycle => Take(lifecycle),
+        HookLine hook => Take(hook),
         GateLine gate => Take(gate),
         ConnectionLine connection => Take(connection),
         CutLine => Cut(),
@@ -38,7 +40,7 @@ internal sealed class Fold(HeaderLine header)
             return $"GateEmptied was reported, and the gate says that {GateModule.inside(gate)} are inside";
         }
 
-        var (next, effects) = LifecycleModule.step(header.Policy, line.At, line.Happened, _state);
+        var (next, effects) = LifecycleModule.step(_policy, line.At, line.Happened, _state);
         _state = next;
         foreach (var effect in effects)
         {
@@ -47,6 +49,13 @@ internal sealed class Fold(HeaderLine header)
 
         return Compare("state", line.State, CoreText.Of(next))
             ?? Compare("orders", string.Join("; ", line.Effects), string.Join("; ", effects.Select(CoreText.Of)));
+    }
+
+    private string? Take(HookLine line)
+    {
+        var result = LifecycleModule.addHook(_policy, line.Hook, _state);
+        _policy = result.IsOk ? result.ResultValue : _policy;
+        return result.IsOk ? null : $"the hook '{line.Hook.Name}' was added, and the core refuses it: {result.ErrorValue}";
     }
 
     private string? Take(GateLine line)

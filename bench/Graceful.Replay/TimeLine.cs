@@ -29,7 +29,7 @@ internal sealed class TimeLine(TextWriter output, bool all)
         for (var index = 0; index < policy.Hooks.Length; index++)
         {
             var hook = policy.Hooks[index];
-            output.WriteLine($"Hook {index}: {hook.Name}, {(hook.Stage.IsAfterDrain ? "after" : "before")} the drain, {Text(hook.TimeLimit)} at most");
+            output.WriteLine($"Hook {index}: {TextOf(hook)}");
         }
 
         output.WriteLine();
@@ -41,6 +41,9 @@ internal sealed class TimeLine(TextWriter output, bool all)
         {
             case LifecycleLine lifecycle:
                 Take(lifecycle);
+                break;
+            case HookLine added:
+                Say(line.At, $"  hook added: {TextOf(added.Hook)}");
                 break;
             case RequestLine request:
                 Say(line.At, string.Create(
@@ -67,6 +70,12 @@ internal sealed class TimeLine(TextWriter output, bool all)
 
     public void End() => TellBetween();
 
+    private static string TextOf(Hook hook)
+    {
+        var after = hook.WaitsFor.IsNone ? "" : $", after {(hook.WaitsFor.Value.IsEmpty ? "nobody" : string.Join(" and ", hook.WaitsFor.Value))}";
+        return $"{hook.Name}, {(hook.Stage.IsAfterDrain ? "after" : "before")} the drain{after}, {Text(hook.TimeLimit)} at most{(hook.OnFailure.IsForce ? ", and must not fail" : "")}";
+    }
+
     private void Take(LifecycleLine line)
     {
         TellBetween();
@@ -85,6 +94,11 @@ internal sealed class TimeLine(TextWriter output, bool all)
         {
             output.WriteLine($"{"",14}-> {stage}");
             _stage = stage;
+        }
+
+        if (stage == "Running")
+        {
+            _begun = null;
         }
 
         if (line.Effects.Count > 0)

@@ -7,6 +7,7 @@ open System
 let pictures =
     [ LifecyclePictures.wayOutSketch.Name, lazy (LifecyclePictures.wayOut ())
       LifecyclePictures.idleSketch.Name, lazy (LifecyclePictures.idleAndHandOver ())
+      LifecyclePictures.backSketch.Name, lazy (LifecyclePictures.andBack ())
       GatePicture.sketch.Name, lazy (GatePicture.gate ())
       ConnectionPictures.lifeSketch.Name, lazy (ConnectionPictures.life ())
       ConnectionPictures.wayOutSketch.Name, lazy (ConnectionPictures.wayOut ()) ]

@@ -10,7 +10,7 @@ type private Life = { Gate: Gate; Stance: GateEvent voption }
 
 let private mostInside = 3L
 
-let private events = [ Enter; Leave; Announce; Drain; Shut ]
+let private events = [ Enter; Leave; Announce; Withdraw; Drain; Shut ]
 
 /// Later notices outrank earlier ones, whatever comes after them.
 let private rank event =
@@ -18,13 +18,18 @@ let private rank event =
     | Shut -> 3
     | Drain -> 2
     | Announce -> 1
+    | Withdraw
     | Enter
     | Leave -> 0
 
 let private step event life =
     let struct (gate, effect) = Gate.step event life.Gate
     let known = life.Stance |> ValueOption.map rank |> ValueOption.defaultValue 0
-    { Gate = gate; Stance = (if rank event > known then ValueSome event else life.Stance) },
+    let stance =
+        if event = Withdraw && life.Stance = ValueSome Announce then ValueNone
+        elif rank event > known then ValueSome event
+        else life.Stance
+    { Gate = gate; Stance = stance },
     (if effect = NoChange then [] else [ effect ])
 
 let private box life =
@@ -35,7 +40,7 @@ let private box life =
         | ValueSome Announce -> $"Announced{inside}"
         | ValueSome Drain -> $"Draining{inside}"
         | ValueSome Shut -> $"Shut{inside}"
-        | ValueSome(Enter | Leave)
+        | ValueSome(Enter | Leave | Withdraw)
         | ValueNone -> $"Open{inside}"
 
 let private eventName = Words.caseOf<GateEvent>
@@ -66,6 +71,10 @@ let sketch =
           Picture.route ("OpenSomebody", (Left, 0.7)) ("OpenNobody", (Right, 0.7)) 24 (330, 200)
           Picture.route ("AnnouncedNobody", (Right, 0.3)) ("AnnouncedSomebody", (Left, 0.3)) 24 (330, 287)
           Picture.route ("AnnouncedSomebody", (Left, 0.7)) ("AnnouncedNobody", (Right, 0.7)) 24 (330, 330)
+          Picture.route ("OpenNobody", (Bottom, 0.25)) ("AnnouncedNobody", (Top, 0.25)) 16 (90, 245)
+          Picture.route ("AnnouncedNobody", (Top, 0.75)) ("OpenNobody", (Bottom, 0.75)) 16 (205, 245)
+          Picture.route ("OpenSomebody", (Bottom, 0.25)) ("AnnouncedSomebody", (Top, 0.25)) 16 (480, 245)
+          Picture.route ("AnnouncedSomebody", (Top, 0.75)) ("OpenSomebody", (Bottom, 0.75)) 16 (595, 245)
           Picture.route ("DrainingSomebody", (Left, 0.5)) ("Sealed", (Right, 0.3)) 24 (335, 450)
           Picture.route ("ShutSomebody", (Left, 0.5)) ("Sealed", (Right, 0.7)) 24 (335, 570)
           Picture.route ("Sealed", (Bottom, 0.3)) ("Sealed", (Bottom, 0.7)) 24 (150, 580)

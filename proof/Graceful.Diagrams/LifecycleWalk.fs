@@ -23,12 +23,16 @@ type Taken =
       After: Lifecycle
       Effects: Effect list }
 
-let private hook name stage = { Name = name; Stage = stage; TimeLimit = beat }
+let private hook name stage =
+    { Name = name; Stage = stage; TimeLimit = beat; WaitsFor = ValueNone; OnFailure = Continue }
+
+/// Runs beside the others of its stage, and must not fail.
+let private must name stage = { hook name stage with WaitsFor = ValueSome []; OnFailure = Force }
 
 /// Every choice of hooks, with and without a lame duck; limits on everything, or on nothing.
 let policies =
-    [ for before in [ []; [ hook "first" BeforeDrain; hook "second" BeforeDrain ] ] do
-          for after in [ []; [ hook "third" AfterDrain; hook "fourth" AfterDrain ] ] do
+    [ for before in [ []; [ hook "first" BeforeDrain; hook "second" BeforeDrain; must "beside" BeforeDrain ] ] do
+          for after in [ []; [ hook "third" AfterDrain; hook "fourth" AfterDrain; must "beside too" AfterDrain ] ] do
               for lameDuck in [ TimeSpan.Zero; beat ] do
                   for limited in [ true; false ] do
                       { LameDuck = lameDuck
@@ -46,16 +50,20 @@ let shutdown state =
     | Hooks(s, _)
     | Exited s -> ValueSome s
     | Running _
-    | IdleExpired -> ValueNone
+    | IdleExpired
+    | Drilling _ -> ValueNone
 
 /// What a life may hear. The triggers `IdledOut` and `HandedOver` are the core's own and not said from outside.
 let private events policy state =
     let finished =
         match state with
-        | Draining(_, RunningBeforeHooks run)
-        | Hooks(_, run) -> [ HookFinished(run.Index, Succeeded); HookFinished(run.Index, Failed "broke") ]
+        | Draining(_, RunningBeforeHooks progress)
+        | Hooks(_, progress) ->
+            [ for run in progress.Running do
+                  for result in [ Succeeded; Failed "broke" ] -> HookFinished(run.Index, result) ]
         | Running _
         | IdleExpired
+        | Drilling _
         | Draining _
         | Exited _ -> []
     let limit = policy.IdleLimit |> ValueOption.defaultValue beat
@@ -63,6 +71,8 @@ let private events policy state =
       StopRequested Requested
       StopRequested HostStopped
       ForceRequested HostTimedOut
+      ResumeRequested
+      DrillRequested beat
       IdleSampled(0, limit)
       IdleSampled(0, TimeSpan.Zero)
       IdleSampled(1, TimeSpan.Zero)
@@ -79,20 +89,26 @@ let private events policy state =
 let private later policy state =
     let due (Instant ticks) = Instant(max 0L (ticks - beat.Ticks))
     let kicked (Instant ticks) = Instant(max -(policy.DoubleKick.Ticks + 1L) (ticks - beat.Ticks))
-    let shutdown s = { s with LastKick = ValueOption.map kicked s.LastKick; Deadline = ValueOption.map due s.Deadline }
-    let run hook = { hook with Due = due hook.Due }
+    let way back =
+        match back with
+        | MayResume idle -> MayResume(ValueOption.map due idle)
+        | NoReturn -> NoReturn
+    let shutdown s =
+        { s with LastKick = ValueOption.map kicked s.LastKick; Deadline = ValueOption.map due s.Deadline; Return = way s.Return }
+    let run progress = { progress with HookProgress.Running = progress.Running |> List.map (fun run -> { run with Due = due run.Due }) }
     let successor s = match s with Absent -> Absent | Starting limit -> Starting(due limit)
     let stage s =
         match s with
-        | RunningBeforeHooks hook -> RunningBeforeHooks(run hook)
+        | RunningBeforeHooks progress -> RunningBeforeHooks(run progress)
         | LameDuck until -> LameDuck(due until)
         | ClosingListeners sweep -> ClosingListeners(ValueOption.map due sweep)
         | AwaitingEmptied sweep -> AwaitingEmptied(ValueOption.map due sweep)
     match state with
     | Running(s, idle) -> Running(successor s, ValueOption.map due idle)
     | IdleExpired -> IdleExpired
+    | Drilling(until, idle) -> Drilling(due until, ValueOption.map due idle)
     | Draining(s, waiting) -> Draining(shutdown s, stage waiting)
-    | Hooks(s, hook) -> Hooks(shutdown s, run hook)
+    | Hooks(s, progress) -> Hooks(shutdown s, run progress)
     | Exited s -> Exited(shutdown s)
 
 /// Of what went wrong only the kinds are kept. The exit code asks for no more, and there would be thousands of lists.
@@ -109,10 +125,11 @@ let private plain state =
     let plain s = { s with Troubles = kinds s.Troubles }
     match state with
     | Draining(s, stage) -> Draining(plain s, stage)
-    | Hooks(s, run) -> Hooks(plain s, run)
+    | Hooks(s, progress) -> Hooks(plain s, progress)
     | Exited s -> Exited(plain s)
     | Running _
-    | IdleExpired -> state
+    | IdleExpired
+    | Drilling _ -> state
 
 let private isWake effect =
     match effect with
@@ -139,7 +156,9 @@ let private reached moment = moment |> ValueOption.exists (fun due -> now >= due
 
 let private waitsForSample taken =
     match taken.Before with
-    | Running(_, idle) -> idle.IsNone && taken.Policy.IdleLimit.IsSome
+    | Running(_, idle)
+    | Drilling(_, idle)
+    | Draining({ Return = MayResume idle }, _) -> idle.IsNone && taken.Policy.IdleLimit.IsSome
     | IdleExpired -> true
     | Draining _
     | Hooks _
@@ -154,8 +173,9 @@ let nameOf taken =
         | Draining(s, _) when reached s.Deadline -> "grace period over"
         | Running(Starting due, _) when now >= due -> "successor's time over"
         | Running(_, idle) when reached idle -> "idle look due"
-        | Draining(_, RunningBeforeHooks run)
-        | Hooks(_, run) when now >= run.Due -> "hook's time over"
+        | Drilling(until, _) when now >= until -> "drill over"
+        | Draining(_, RunningBeforeHooks progress)
+        | Hooks(_, progress) when progress.Running |> List.exists (fun run -> now >= run.Due) -> "hook's time over"
         | Draining(_, LameDuck until) when now >= until -> "lame duck over"
         | Draining(_, (ClosingListeners sweep | AwaitingEmptied sweep)) when reached sweep -> "sweep due"
         | _ -> "nothing due"

@@ -332,6 +332,9 @@ module internal Notes =
     [<Literal>]
     let ListenersOrdered = 64uy
 
+    [<Literal>]
+    let HostTold = 128uy
+
 /// The composed system: the real lifecycle, gate and connections, and around them everybody who acts on them, each in
 /// small steps of its own. Whatever may happen next in a state, it says, one successor after the other; that is all.
 [<Sealed>]
@@ -351,9 +354,17 @@ type Model(config: Configuration, tables: Tables) =
     let promise =
         match policy.GracePeriod with
         | ValueSome grace ->
-            let limits = hooks |> Seq.filter (fun h -> h.Stage = AfterDrain) |> Seq.sumBy (fun h -> Tick.count h.TimeLimit)
-            1 + Tick.count grace + limits
+            1 + Tick.count grace + Tick.count (HookGraph.longest hooks AfterDrain)
         | ValueNone -> 0
+
+    /// Whom each hook waits for, told from the names alone.
+    let waits =
+        [| for i in 0 .. hooks.Length - 1 ->
+               [ for j in 0 .. hooks.Length - 1 do
+                     if i <> j && hooks[i].Stage = hooks[j].Stage then
+                         match hooks[i].WaitsFor with
+                         | ValueSome names -> if List.contains hooks[j].Name names then j
+                         | ValueNone -> if j < i && hooks[j].WaitsFor.IsNone then j ] |]
     let kickWindow = Tick.count policy.DoubleKick
     let mayKick = policy.DoubleKick > TimeSpan.Zero
 
@@ -374,7 +385,7 @@ type Model(config: Configuration, tables: Tables) =
         place = Place.Registered || place = Place.Retiring || place = Place.Inside || place = Place.Refused
     let inGate place =
         place = Place.Retiring || place = Place.Inside || place = Place.Ending || place >= Place.Unlisted
-    let isLeaving (b: byte[]) = tables.Stage(lifeOf b) > Stage.IdleExpired
+    let isLeaving (b: byte[]) = tables.Stage(lifeOf b) > Stage.Drilling
 
     /// An answer to `SampleIdle`: 2, plus 1 if anybody is busy, plus twice the ticks for which nobody was.
     let takenWhilePaused = 64uy
@@ -412,7 +423,8 @@ type Model(config: Configuration, tables: Tables) =
     let rec obeyLocals () =
         if t[At.Walk] = Walk.None && ordersOf t <> 0 && not (has t[At.Notes] Notes.Exited) then
             match tables.Orders(ordersOf t) with
-            | (FailReadiness | FireStopping | RefuseHandOver | StartHook _ | StartSuccessor as effect) :: _ ->
+            | (FailReadiness | RestoreReadiness | FireStopping | StopHost | RefuseHandOver | RefuseResume | RefuseDrill
+              | StartHook _ | StartSuccessor as effect) :: _ ->
                 setOrders (tables.Rest(ordersOf t))
                 obeyLocal effect
                 obeyLocals ()
@@ -542,13 +554,11 @@ type Model(config: Configuration, tables: Tables) =
 
     let changeGate event = if config.Mistake <> Mistake.SweepBeforeGate then stepGate event |> ignore
 
+    let isHookOver state = state >= HookState.Cancelled
+
     let startHook i =
-        for j in 0 .. hooks.Length - 1 do
-            let state = t[At.Hooks + j]
-            if state = HookState.Running || state = HookState.Succeeded || state = HookState.Failed then broken "two hooks at once"
-            if hooks[j].Stage = hooks[i].Stage then
-                must (j >= i || state <> 0uy) "a hook was passed over"
-                must (j <= i || state = 0uy) "hooks ran in the wrong order"
+        for j in waits[i] do
+            must (isHookOver t[At.Hooks + j]) "a hook began before one that it waits for was over"
         must (t[At.Hooks + i] = 0uy) "a hook started twice"
         if hooks[i].Stage = AfterDrain && not (has t[At.Notes] Notes.Forced) then
             for k in 0 .. count - 1 do
@@ -581,6 +591,7 @@ type Model(config: Configuration, tables: Tables) =
                 t[At.Gravity] <- max t[At.Gravity] 1uy
         must (int t[At.Gravity] = code) $"the exit code is {code}, and what happened makes it {t[At.Gravity]}"
         must (has t[At.Notes] Notes.Fired) "it exits, and Stopping never fired"
+        must (has t[At.Notes] Notes.HostTold) "it exits, and the host was never told"
         // Nothing matters any more: all ends are one.
         let life, gravity = lifeOf t, t[At.Gravity]
         Array.Clear t
@@ -609,6 +620,7 @@ type Model(config: Configuration, tables: Tables) =
         | SweepConnections -> startWalk Walk.Sweep
         | CloseListeners theirs ->
             must (not (has t[At.Notes] Notes.ListenersOrdered)) "the listeners were closed twice"
+            must (has t[At.Notes] Notes.HostTold) "the listeners close, and the host was not told"
             set At.Notes Notes.ListenersOrdered
             set At.Listener Listener.Closing
             if theirs then set At.Listener Listener.SuccessorHasIt
@@ -621,6 +633,24 @@ type Model(config: Configuration, tables: Tables) =
         | ResumeAccepting ->
             must (has t[At.Listener] Listener.Paused) "accepting is resumed that was not paused"
             unset At.Listener Listener.Paused
+        | RestoreReadiness ->
+            must (has t[At.Notes] Notes.Unready) "readiness was restored that held"
+            unset At.Notes Notes.Unready
+        | RenewStopping ->
+            must (has t[At.Notes] Notes.Fired) "the token was renewed that had not fired"
+            must (not (has t[At.Notes] Notes.HostTold)) "it came back, and the host was told"
+            unset At.Notes Notes.Fired
+            // What hooks of a stop that was undone still have to say is nobody's business, and nothing of it counts.
+            Array.Clear(t, At.Hooks, 4)
+            t[At.Gravity] <- 0uy
+        | WithdrawNotice ->
+            unset At.Notes Notes.EverybodyKnows
+            changeGate Withdraw
+        | StopHost ->
+            must (not (has t[At.Notes] Notes.HostTold)) "the host was told twice"
+            set At.Notes Notes.HostTold
+        | RefuseResume
+        | RefuseDrill -> ()
         | StartSuccessor -> t[At.Successor] <- Successor.Starting
         | AbandonSuccessor ->
             if t[At.Successor] = Successor.Starting then t[At.Successor] <- Successor.Abandoned
@@ -691,6 +721,13 @@ type Model(config: Configuration, tables: Tables) =
     let judge event leaving orders =
         let ordered = tables.Orders orders
         let aborts = List.contains AbortConnections ordered
+        let graceOver = policy.GracePeriod.IsSome && promise - int t[At.Left] >= Tick.count policy.GracePeriod.Value
+        let mustNotFail i = hooks[i].OnFailure = Force
+        let hookFailed () =
+            match events[event] with
+            | HookFinished(i, _) -> mustNotFail i
+            | Woke -> ordered |> List.exists (function CancelHook i -> mustNotFail i | _ -> false)
+            | _ -> false
         if event = events.Signal then
             let again = leaving && t[At.Kick] <> 0uy && mayKick && int t[At.Kick] - 1 <= kickWindow
             if again then t[At.Gravity] <- 3uy
@@ -698,8 +735,10 @@ type Model(config: Configuration, tables: Tables) =
             t[At.Kick] <- 1uy
         elif event = events.HostForce && leaving then
             t[At.Gravity] <- max t[At.Gravity] 2uy
-        elif event = events.Woke && aborts then
+        elif event = events.Woke && aborts && graceOver then
             t[At.Gravity] <- max t[At.Gravity] 2uy
+        elif aborts && hookFailed () then
+            t[At.Gravity] <- max t[At.Gravity] 1uy
         elif aborts then
             broken "connections are aborted, and nobody forced"
 
@@ -711,6 +750,7 @@ type Model(config: Configuration, tables: Tables) =
         setLife next
         setOrders orders
         if not leaving && isLeaving t then t[At.Left] <- byte promise
+        if leaving && not (isLeaving t) then t[At.Left] <- 0uy
 
     /// An idle exit needs a look that found nobody, at a time when nobody could come in any more.
     let judgeIdleExit () =
@@ -765,6 +805,16 @@ type Model(config: Configuration, tables: Tables) =
             start "from outside: a hand-over is asked for"
             t[At.Calls] <- byte (left &&& ~~~8)
             deliver events.HandOver
+            finish ()
+        if left &&& 16 <> 0 then
+            start "from outside: the stop or the drill is to be undone"
+            t[At.Calls] <- byte (left &&& ~~~16)
+            deliver events.Resume
+            finish ()
+        if left &&& 32 <> 0 then
+            start "from outside: a drill is asked for"
+            t[At.Calls] <- byte (left &&& ~~~32)
+            deliver events.Drill
             finish ()
 
     let wakeUp () =
@@ -1038,6 +1088,11 @@ type Model(config: Configuration, tables: Tables) =
         let quiet = s[At.Walk] = Walk.None && ordersOf s = 0 && s[At.Letters] = 0uy && not hookWaits
         if quiet && (due <> 0 || config.Mistake = Mistake.Sleeps) && not (config.Polite && enabled > 0) then
             start "a tick of the clock"
+            let stage = tables.Stage(lifeOf s)
+            for i in 0 .. hooks.Length - 1 do
+                let isItsStage = stage = (if hooks[i].Stage = BeforeDrain then Stage.BeforeDrainHooks else Stage.AfterDrainHooks)
+                let isFree = waits[i] |> List.forall (fun j -> isHookOver s[At.Hooks + j])
+                must (not isItsStage || s[At.Hooks + i] <> 0uy || not isFree) "a hook waits, and for nobody"
             setLife (tables.Tick(lifeOf s))
             if t[At.Left] > 0uy then
                 must (t[At.Left] > 1uy) "the grace period and the limits of the after-drain hooks are over, and it has not exited"
@@ -1083,7 +1138,11 @@ type Model(config: Configuration, tables: Tables) =
     member _.Initial =
         let first = Array.zeroCreate<byte> size
         first[At.Calls] <-
-            byte config.Stops ||| (if config.HostForces then 4uy else 0uy) ||| (if config.HandOver then 8uy else 0uy)
+            byte config.Stops
+            ||| (if config.HostForces then 4uy else 0uy)
+            ||| (if config.HandOver then 8uy else 0uy)
+            ||| (if config.Resumes then 16uy else 0uy)
+            ||| (if config.Drills then 32uy else 0uy)
         first
 
     /// Switched off to test that the reduction loses nothing.

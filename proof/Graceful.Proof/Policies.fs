@@ -59,6 +59,10 @@ type Configuration =
       HostForces: bool
       /// Whether a hand-over is asked for, once; it succeeds, fails, or never answers.
       HandOver: bool
+      /// Whether somebody wants to undo it, once, at any moment.
+      Resumes: bool
+      /// Whether somebody asks for a drill of one tick, once.
+      Drills: bool
       /// Whether clients may go at any moment, also in the middle of a request.
       ClientsLeave: bool
       /// Nobody hangs: time passes only when nobody has anything to do.
@@ -75,7 +79,23 @@ module Configuration =
           SuccessorLimit = Tick.span 1
           Hooks = [||] }
 
-    let private hook name stage = { Name = name; Stage = stage; TimeLimit = Tick.span 1 }
+    let private hook name stage =
+        { Name = name; Stage = stage; TimeLimit = Tick.span 1; WaitsFor = ValueNone; OnFailure = Continue }
+
+    let private after names hook = { hook with WaitsFor = ValueSome names }
+
+    /// In each stage one that waits for nobody, one that must not fail, and where two of them run at once one that waits for both.
+    let private graph =
+        [| hook "leave the balancer" BeforeDrain
+           { after [] (hook "stop the queue" BeforeDrain) with OnFailure = Force }
+           after [ "leave the balancer"; "stop the queue" ] (hook "say goodbye" BeforeDrain)
+           hook "flush" AfterDrain |]
+
+    let private lateGraph =
+        [| hook "close the books" AfterDrain
+           { after [] (hook "flush" AfterDrain) with OnFailure = Force; TimeLimit = Tick.span 2 }
+           after [] (hook "log off" AfterDrain)
+           after [ "flush"; "close the books" ] (hook "cut the power" AfterDrain) |]
 
     let private fourHooks =
         [| hook "leave the balancer" BeforeDrain
@@ -91,6 +111,8 @@ module Configuration =
           Stops = 1
           HostForces = false
           HandOver = false
+          Resumes = false
+          Drills = false
           ClientsLeave = false
           Polite = false
           Mistake = Mistake.None }
@@ -113,6 +135,33 @@ module Configuration =
               Policy = { policy with QuietPeriod = TimeSpan.Zero } }
           { plain with Name = "four hooks and nobody there"; Clients = [||]; Policy = { policy with Hooks = fourHooks }; Stops = 2 }
           { plain with Name = "two hooks"; Policy = { policy with Hooks = two } }
+          { plain with
+              Name = "a graph of hooks"
+              Clients = [||]
+              Policy = { policy with Hooks = graph; GracePeriod = ValueSome(Tick.span 2) }
+              Stops = 2 }
+          { plain with
+              Name = "a graph of hooks after the drain"
+              Clients = [||]
+              Policy = { policy with Hooks = lateGraph; GracePeriod = ValueSome(Tick.span 1) }
+              HostForces = true }
+          { plain with
+              Name = "a stop that is undone"
+              Policy = { policy with LameDuck = Tick.span 1; Hooks = two; GracePeriod = ValueSome(Tick.span 2) }
+              Stops = 2
+              Resumes = true }
+          { plain with
+              Name = "a drill, undone or not"
+              Policy = { policy with GracePeriod = ValueSome(Tick.span 2) }
+              Drills = true
+              Resumes = true }
+          { plain with
+              Name = "coming back, and idle"
+              Clients = [||]
+              Policy = { policy with LameDuck = Tick.span 1; IdleLimit = ValueSome(Tick.span 2); GracePeriod = ValueSome(Tick.span 2) }
+              Stops = 2
+              Drills = true
+              Resumes = true }
           { plain with Name = "hand-over"; Policy = { policy with Hooks = two }; HandOver = true }
           { plain with
               Name = "idle expiry and hand-over"
@@ -142,12 +191,26 @@ module Configuration =
                     Hooks = two }
               HostForces = true
               HandOver = true
+              Resumes = true
               Stops = 2 }
           { plain with
               Name = "four hooks, two stops, an impatient host"
               Policy = { policy with Hooks = fourHooks; LameDuck = Tick.span 1 }
               Stops = 2
               HostForces = true }
+          { plain with
+              Name = "two clients, a drill, and a stop that is undone"
+              Clients = serial 2
+              Policy = { policy with LameDuck = Tick.span 1; GracePeriod = ValueSome(Tick.span 2) }
+              Stops = 2
+              Drills = true
+              Resumes = true }
+          { plain with
+              Name = "a graph of hooks, two stops, an impatient host, and back"
+              Policy = { policy with Hooks = graph; LameDuck = Tick.span 1 }
+              Stops = 2
+              HostForces = true
+              Resumes = true }
           { plain with
               Name = "three kinds of clients"
               Clients = [| Manner.Serial; Manner.Overlapping; Manner.Half |]

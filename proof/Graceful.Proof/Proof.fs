@@ -80,7 +80,7 @@ type Proof(config: Configuration, tables: Tables, most: int, progress: int -> un
             if index &&& 0xFFFF = 0 then progress states.Count
         struct (depth, index = states.Count, broken)
 
-    /// From every state after the stop, whatever happens next, the exit is reached: nobody gets stuck, and since no state
+    /// From every state after the stop, whatever happens next, the exit is reached, or the stop is undone: nobody gets stuck, and since no state
     /// comes back, nobody goes round in circles. Where all peers are polite that holds from the very start.
     let ends () =
         let concerns = if config.Polite then (fun _ -> true) else model.IsLeaving
@@ -94,8 +94,10 @@ type Proof(config: Configuration, tables: Tables, most: int, progress: int -> un
                 let mutable ways = 0
                 model.Expand(current, fun next ->
                     ways <- ways + 1
-                    let there = states.Find next
-                    pending[there] <- pending[there] + 1)
+                    // Who comes back is no longer concerned.
+                    if concerns next then
+                        let there = states.Find next
+                        pending[there] <- pending[there] + 1)
                 if ways = 0 && not (model.IsOver current) && stuck < 0 then stuck <- index
             if index &&& 0xFFFF = 0 then progress states.Count
         if stuck >= 0 then
@@ -112,9 +114,10 @@ type Proof(config: Configuration, tables: Tables, most: int, progress: int -> un
                 gone <- gone + 1
                 states.CopyTo(index, current)
                 model.Expand(current, fun next ->
-                    let there = states.Find next
-                    pending[there] <- pending[there] - 1
-                    if pending[there] = 0 then ready.Push there)
+                    if concerns next then
+                        let there = states.Find next
+                        pending[there] <- pending[there] - 1
+                        if pending[there] = 0 then ready.Push there)
                 if gone &&& 0xFFFF = 0 then progress states.Count
             if gone = concerned then None
             else

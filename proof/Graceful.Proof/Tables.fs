@@ -13,12 +13,12 @@ type Events(config: Configuration) =
     let policy = config.Policy
     let most = Tick.count (max policy.QuietPeriod Tick.unit)
     let idle = policy.IdleLimit |> ValueOption.map Tick.count |> ValueOption.defaultValue 0
-    let sampled = 9 + most + 1
+    let sampled = 11 + most + 1
     let hooks = sampled + 2 * (idle + 1)
     let all =
         [| yield! [ StopRequested(Signal 15); StopRequested Requested; ForceRequested HostTimedOut ]
            yield! [ HandOverRequested; SuccessorReady; SuccessorFailed "it did not start" ]
-           yield! [ ListenersClosed; GateEmptied; Woke ]
+           yield! [ ListenersClosed; GateEmptied; Woke; ResumeRequested; DrillRequested Tick.unit ]
            yield! [ for wait in 0..most -> ConnectionsSwept(Tick.span wait) ]
            yield! [ for quiet in 0..idle do for busy in 0..1 -> IdleSampled(busy, Tick.span quiet) ]
            yield! [ for hook in 0 .. policy.Hooks.Length - 1 do
@@ -35,7 +35,9 @@ type Events(config: Configuration) =
     member _.ListenersClosed = 6
     member _.GateEmptied = 7
     member _.Woke = 8
-    member _.Swept(wait: int) = 9 + min wait most
+    member _.Resume = 9
+    member _.Drill = 10
+    member _.Swept(wait: int) = 11 + min wait most
     member _.Sampled(busy: int, quiet: int) = sampled + 2 * (min quiet idle) + busy
     member _.HookFinished(hook: int, failed: bool) = hooks + 2 * hook + (if failed then 1 else 0)
     /// How long a silence is counted; longer ones are alike.
@@ -127,30 +129,35 @@ type Tables(config: Configuration, rule: Lifecycle -> Event -> Lifecycle -> Effe
         | Hooks(s, run) -> Hooks(clear s, run)
         | Exited s -> Exited(clear s)
         | Running _
-        | IdleExpired -> state
+        | IdleExpired
+        | Drilling _ -> state
 
     // Moments are counted from now. What has passed is past, however long ago, so that there is an end to the states:
     // the core only ever asks whether a moment was reached, and whether a signal lies within the window.
     let tickOn (Instant ticks) = Instant(max 0L (ticks - Tick.unit.Ticks))
     let window = policy.DoubleKick.Ticks + Tick.unit.Ticks
     let forget (Instant ticks) = Instant(max -window (ticks - Tick.unit.Ticks))
+    let runTicks progress =
+        { progress with HookProgress.Running = progress.Running |> List.map (fun run -> { run with Due = tickOn run.Due }) }
     let shutdownTicks (s: Shutdown) =
-        { s with LastKick = ValueOption.map forget s.LastKick; Deadline = ValueOption.map tickOn s.Deadline }
+        let back = (match s.Return with MayResume idle -> MayResume(ValueOption.map tickOn idle) | NoReturn -> NoReturn)
+        { s with Return = back; LastKick = ValueOption.map forget s.LastKick; Deadline = ValueOption.map tickOn s.Deadline }
     let tick state =
         match state with
         | Running(successor, idle) ->
             let successor = match successor with Starting due -> Starting(tickOn due) | Absent -> Absent
             Running(successor, ValueOption.map tickOn idle)
         | IdleExpired -> IdleExpired
+        | Drilling(until, idle) -> Drilling(tickOn until, ValueOption.map tickOn idle)
         | Draining(s, stage) ->
             let stage =
                 match stage with
-                | RunningBeforeHooks run -> RunningBeforeHooks { run with Due = tickOn run.Due }
+                | RunningBeforeHooks progress -> RunningBeforeHooks(runTicks progress)
                 | LameDuck until -> LameDuck(tickOn until)
                 | ClosingListeners sweep -> ClosingListeners(ValueOption.map tickOn sweep)
                 | AwaitingEmptied sweep -> AwaitingEmptied(ValueOption.map tickOn sweep)
             Draining(shutdownTicks s, stage)
-        | Hooks(s, run) -> Hooks(shutdownTicks s, { run with Due = tickOn run.Due })
+        | Hooks(s, progress) -> Hooks(shutdownTicks s, runTicks progress)
         | Exited s -> Exited(shutdownTicks s)
 
     do

@@ -1,11 +1,18 @@
 using Graceful.Core;
 using Graceful.Engine;
+using Graceful.Reporting;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Graceful;
 
 /// <summary>The engine as the application sees it.</summary>
-internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful, IGracefulFeature
+internal sealed class GracefulControl(
+    LifecycleEngine engine, IOptions<GracefulOptions> options, IOptions<HostOptions> host, ILoggerFactory loggers) : IGraceful, IGracefulFeature
 {
+    private readonly ILogger _log = loggers.CreateLogger(Log.Category);
+
     public CancellationToken Stopping => engine.Stopping;
 
     public CancellationToken Aborting => engine.Aborting;
@@ -17,6 +24,8 @@ internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful, IGrac
     public bool IsDraining => engine.IsAskedToStop;
 
     public bool IsStopping => engine.IsAskedToStop;
+
+    public StopReason? StopReason => engine.Reason;
 
     public Task<ShutdownReport> Completion => engine.Reported;
 
@@ -49,26 +58,96 @@ internal sealed class GracefulControl(LifecycleEngine engine) : IGraceful, IGrac
         new ComponentGuard(engine, name, component, mustNotEnd: false).Watch();
     }
 
-    public bool Close() => engine.Stop(Trigger.Requested);
+    public void OnStopping(
+        string name, TimeSpan limit, Func<StopReason, CancellationToken, Task> hook, IEnumerable<string>? after, HookFailurePolicy onFailure) =>
+        Add(HookRegistration.Of(name, afterDrain: false, limit, hook, after, onFailure));
+
+    public void OnDrained(
+        string name, TimeSpan limit, Func<StopReason, CancellationToken, Task> hook, IEnumerable<string>? after, HookFailurePolicy onFailure) =>
+        Add(HookRegistration.Of(name, afterDrain: true, limit, hook, after, onFailure));
+
+    public bool Close() => Ask(by: null);
 
     public bool Close(string by)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(by);
-        return engine.Stop(Trigger.Requested, by);
+        return Ask(by);
     }
 
-    public Task<bool> CloseAsync(CancellationToken cancellationToken = default) => WaitAsync(Close(), cancellationToken);
+    public Task<bool> CloseAsync(CancellationToken cancellationToken = default) => AskAsync(by: null, cancellationToken);
 
-    public Task<bool> CloseAsync(string by, CancellationToken cancellationToken = default) => WaitAsync(Close(by), cancellationToken);
-
-    private async Task<bool> WaitAsync(bool first, CancellationToken cancellationToken)
+    public Task<bool> CloseAsync(string by, CancellationToken cancellationToken = default)
     {
-        if (!engine.IsInsideHook)
+        ArgumentException.ThrowIfNullOrWhiteSpace(by);
+        return AskAsync(by, cancellationToken);
+    }
+
+    public Task<bool> ResumeAsync() => engine.ResumeAsync();
+
+    public Task<bool> DrillAsync() => options.Value.LameDuck > TimeSpan.Zero
+        ? engine.DrillAsync(options.Value.LameDuck)
+        : throw new InvalidOperationException(
+            $"{nameof(GracefulOptions.LameDuck)} is zero, so there is nothing to practise; allowed is a server with one, or DrillAsync with a duration.");
+
+    public Task<bool> DrillAsync(TimeSpan lameDuck)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(lameDuck, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(lameDuck, TimeSpan.FromHours(1));
+        return engine.DrillAsync(lameDuck);
+    }
+
+    private void Add(HookRegistration hook)
+    {
+        if (hook.Errors().ToArray() is { Length: > 0 } errors)
         {
-            await engine.Reported.WaitAsync(cancellationToken).ConfigureAwait(false);
+            throw new ArgumentException(string.Join(" ", errors));
         }
 
-        return first;
+        var longer = engine.AddHook(hook);
+        if (host.Value.ShutdownTimeout != Timeout.InfiniteTimeSpan)
+        {
+            host.Value.ShutdownTimeout += longer;
+        }
+    }
+
+    private bool Ask(string? by) => (engine.IsAskedToStop || !IsPrevented(by)) && engine.Stop(Trigger.Requested, by);
+
+    private async Task<bool> AskAsync(string? by, CancellationToken cancellationToken)
+    {
+        var undone = engine.Undone;
+        var first = Ask(by);
+        if (!engine.IsAskedToStop || engine.IsInsideHook)
+        {
+            return first;
+        }
+
+        var end = await Task.WhenAny(engine.Reported, undone).WaitAsync(cancellationToken).ConfigureAwait(false);
+        await end.ConfigureAwait(false);
+        return first && end != undone;
+    }
+
+    private bool IsPrevented(string? by)
+    {
+        var reason = new StopReason(StopCause.Requested, Who: by);
+        foreach (var (name, whyNot) in options.Value.Preventions)
+        {
+            try
+            {
+                if (whyNot(reason) is { } why)
+                {
+                    Log.Prevented(_log, reason.ToString(), name, why);
+                    return true;
+                }
+            }
+#pragma warning disable CA1031 // Whoever can't say why not has no reason.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                Log.PreventionFailed(_log, e, name);
+            }
+        }
+
+        return false;
     }
 
     private async Task<T> RunAsync<T>(IDisposable token, Func<CancellationToken, Task<T>> work)

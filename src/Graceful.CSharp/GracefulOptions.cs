@@ -2,6 +2,7 @@ using System.Globalization;
 using Graceful.Core;
 using Graceful.Engine;
 using Graceful.Posix;
+using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 
 namespace Graceful;
@@ -10,6 +11,7 @@ namespace Graceful;
 public sealed class GracefulOptions
 {
     private readonly List<HookRegistration> _hooks = [];
+    private readonly List<Prevention> _preventions = [];
 
     /// <summary>
     /// How long the server goes on accepting after its readiness failed, so that load balancers find out; meanwhile every
@@ -27,14 +29,14 @@ public sealed class GracefulOptions
 
     /// <summary>
     /// The whole budget, from the trigger to the moment when what is left is aborted; the hooks of
-    /// <see cref="OnDrained(string, TimeSpan, Func{StopReason, CancellationToken, Task})"/> come after it. More than
+    /// <see cref="OnDrained(string, TimeSpan, Func{StopReason, CancellationToken, Task}, IEnumerable{string}?, HookFailurePolicy)"/> come after it. More than
     /// zero, at most one day, or <see cref="Timeout.InfiniteTimeSpan"/> for no limit; the default is 30 s.
     /// </summary>
     public TimeSpan GracePeriod { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
     /// A signal that comes within this time after another one aborts what is left at once. During the hooks of
-    /// <see cref="OnDrained(string, TimeSpan, Func{StopReason, CancellationToken, Task})"/> it cuts the one that runs; when
+    /// <see cref="OnDrained(string, TimeSpan, Func{StopReason, CancellationToken, Task}, IEnumerable{string}?, HookFailurePolicy)"/> it cuts the one that runs; when
     /// the way out is over and the host still stops, it ends the process. Between zero and one minute; the default is
     /// 5 s; zero ignores further signals.
     /// </summary>
@@ -106,30 +108,87 @@ public sealed class GracefulOptions
 
     internal IReadOnlyList<HookRegistration> Hooks => _hooks;
 
-    /// <summary>
-    /// Adds a hook that runs when the way out begins, while everything still works. Hooks run one after the other, in the
-    /// order in which they were added; one that fails or takes too long is reported, and the next one runs.
-    /// </summary>
-    /// <param name="name">What the report calls it; not empty, and unique among all hooks.</param>
-    /// <param name="limit">After this time its token fires and it is no longer waited for; more than zero, at most one day.</param>
-    /// <param name="hook">The work. Its token also fires when the stop is forced.</param>
-    /// <returns>These options.</returns>
-    /// <exception cref="ArgumentNullException">The name or the hook is null.</exception>
-    public GracefulOptions OnStopping(string name, TimeSpan limit, Func<StopReason, CancellationToken, Task> hook) =>
-        Add(name, afterDrain: false, limit, hook);
+    internal IReadOnlyList<Prevention> Preventions => _preventions;
 
     /// <summary>
-    /// Adds a hook that runs when the last connection has left or was aborted, whatever happened before. Hooks run one
-    /// after the other, in the order in which they were added; one that fails or takes too long is reported, and the
-    /// next one runs.
+    /// Adds a hook that runs when the way out begins, while everything still works. By itself a hook waits for those that were
+    /// added before it, so that they run in their order; one that names those it waits for runs as soon as these are over, beside
+    /// whoever else does. One that fails or takes too long is over too, and is reported.
     /// </summary>
     /// <param name="name">What the report calls it; not empty, and unique among all hooks.</param>
     /// <param name="limit">After this time its token fires and it is no longer waited for; more than zero, at most one day.</param>
-    /// <param name="hook">The work. Its token also fires when a second signal comes.</param>
+    /// <param name="hook">The work, on the thread pool. Its token also fires when the stop is forced or undone.</param>
+    /// <param name="after">
+    /// The names of the hooks of the same stage that it waits for, added before it or after; none of them, to run at once. Null
+    /// for the hooks added before it that name nobody either. A circle, and a name that is unknown, fail when the host is built.
+    /// </param>
+    /// <param name="onFailure">What follows when it fails or takes too long.</param>
     /// <returns>These options.</returns>
-    /// <exception cref="ArgumentNullException">The name or the hook is null.</exception>
-    public GracefulOptions OnDrained(string name, TimeSpan limit, Func<StopReason, CancellationToken, Task> hook) =>
-        Add(name, afterDrain: true, limit, hook);
+    /// <exception cref="ArgumentNullException">The name, the hook, or a name that it waits for is null.</exception>
+    public GracefulOptions OnStopping(
+        string name,
+        TimeSpan limit,
+        Func<StopReason, CancellationToken, Task> hook,
+        IEnumerable<string>? after = null,
+        HookFailurePolicy onFailure = HookFailurePolicy.Continue) => Add(name, afterDrain: false, limit, hook, after, onFailure);
+
+    /// <inheritdoc cref="OnStopping(string, TimeSpan, Func{StopReason, CancellationToken, Task}, IEnumerable{string}?, HookFailurePolicy)"/>
+    public GracefulOptions OnStopping(
+        string name,
+        TimeSpan limit,
+        Action<StopReason, CancellationToken> hook,
+        IEnumerable<string>? after = null,
+        HookFailurePolicy onFailure = HookFailurePolicy.Continue) => Add(name, afterDrain: false, limit, Awaited(hook), after, onFailure);
+
+    /// <summary>
+    /// Adds a hook that runs when the last connection has left or was aborted, whatever happened before. By itself a hook waits
+    /// for those that were added before it, so that they run in their order; one that names those it waits for runs as soon as
+    /// these are over, beside whoever else does. One that fails or takes too long is over too, and is reported.
+    /// </summary>
+    /// <param name="name">What the report calls it; not empty, and unique among all hooks.</param>
+    /// <param name="limit">After this time its token fires and it is no longer waited for; more than zero, at most one day.</param>
+    /// <param name="hook">The work, on the thread pool. Its token also fires when a second signal comes.</param>
+    /// <param name="after">
+    /// The names of the hooks of the same stage that it waits for, added before it or after; none of them, to run at once. Null
+    /// for the hooks added before it that name nobody either. A circle, and a name that is unknown, fail when the host is built.
+    /// </param>
+    /// <param name="onFailure">What follows when it fails or takes too long.</param>
+    /// <returns>These options.</returns>
+    /// <exception cref="ArgumentNullException">The name, the hook, or a name that it waits for is null.</exception>
+    public GracefulOptions OnDrained(
+        string name,
+        TimeSpan limit,
+        Func<StopReason, CancellationToken, Task> hook,
+        IEnumerable<string>? after = null,
+        HookFailurePolicy onFailure = HookFailurePolicy.Continue) => Add(name, afterDrain: true, limit, hook, after, onFailure);
+
+    /// <inheritdoc cref="OnDrained(string, TimeSpan, Func{StopReason, CancellationToken, Task}, IEnumerable{string}?, HookFailurePolicy)"/>
+    public GracefulOptions OnDrained(
+        string name,
+        TimeSpan limit,
+        Action<StopReason, CancellationToken> hook,
+        IEnumerable<string>? after = null,
+        HookFailurePolicy onFailure = HookFailurePolicy.Continue) => Add(name, afterDrain: true, limit, Awaited(hook), after, onFailure);
+
+    /// <summary>
+    /// Lets somebody prevent stops that the application asks for, by <see cref="IGraceful.Close()"/> and its like. Signals, the
+    /// host, and components that fail are never prevented. It is asked before anything of the stop is to be seen.
+    /// </summary>
+    /// <param name="name">What the log calls whoever prevents; not empty.</param>
+    /// <param name="whyNot">
+    /// Says why there must be no stop now, or null when there may. Called on the thread that asks, which waits for it, so it should
+    /// only look at what is known. One that throws is logged, and prevents nothing.
+    /// </param>
+    /// <returns>These options.</returns>
+    /// <exception cref="ArgumentException">The name is null, empty or blank.</exception>
+    /// <exception cref="ArgumentNullException"><paramref name="whyNot"/> is null.</exception>
+    public GracefulOptions Prevent(string name, Func<StopReason, string?> whyNot)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(whyNot);
+        _preventions.Add(new Prevention(name, whyNot));
+        return this;
+    }
 
     /// <summary>All that is wrong, each with the option's name, its value and what is allowed.</summary>
     internal IEnumerable<string> Errors()
@@ -209,45 +268,65 @@ public sealed class GracefulOptions
             yield return $"{nameof(TimeProvider)} is null; allowed is any TimeProvider.";
         }
 
-        foreach (var hook in _hooks)
+        foreach (var error in _hooks.SelectMany(hook => hook.Errors()))
         {
-            if (string.IsNullOrWhiteSpace(hook.Name))
-            {
-                yield return $"The name of a hook is '{hook.Name}'; allowed is any that is not empty.";
-            }
-
-            if (hook.Limit == TimeSpan.Zero || Outside(hook.Limit, day))
-            {
-                yield return Text($"The limit of the hook '{hook.Name}'", hook.Limit, "more than zero and at most 1.00:00:00");
-            }
+            yield return error;
         }
 
-        foreach (var twice in _hooks.GroupBy(hook => hook.Name, StringComparer.Ordinal).Where(group => group.Count() > 1))
+        if (Arrange() is { IsError: true } faulty)
         {
-            yield return $"The hook '{twice.Key}' was added {twice.Count()} times; allowed is one hook of a name.";
+            foreach (var fault in faulty.ErrorValue)
+            {
+                yield return HookRegistration.TextOf(fault);
+            }
         }
     }
 
     /// <summary>From the trigger to the exit at the latest; <see cref="Timeout.InfiniteTimeSpan"/> when nothing limits it.</summary>
     internal TimeSpan Budget() => GracePeriod == Timeout.InfiniteTimeSpan
         ? Timeout.InfiniteTimeSpan
-        : GracePeriod + TimeSpan.FromTicks(_hooks.Where(hook => hook.AfterDrain).Sum(hook => hook.Limit.Ticks));
+        : GracePeriod + TimeSpan.FromTicks(LongestAfterDrain().Sum(hook => hook.Limit.Ticks));
 
-    internal Policy ToPolicy() => new(
+    /// <summary>The hooks after the drain, one waiting for the other, that take the longest when each takes its whole time.</summary>
+    internal IEnumerable<HookRegistration> LongestAfterDrain()
+    {
+        var hooks = Arranged();
+        return HookGraph.longestChain([.. hooks.Select(hook => hook.ToCore())], HookStage.AfterDrain).Select(index => hooks[index]);
+    }
+
+    /// <summary>The hooks in the order in which the core knows them.</summary>
+    internal IReadOnlyList<HookRegistration> Arranged()
+    {
+        var byName = _hooks.ToDictionary(hook => hook.Name, StringComparer.Ordinal);
+        return [.. Arrange().ResultValue.Select(hook => byName[hook.Name])];
+    }
+
+    internal Policy ToPolicy(IEnumerable<HookRegistration> hooks) => new(
         LameDuck,
         QuietPeriod,
         GracePeriod == Timeout.InfiniteTimeSpan ? FSharpValueOption<TimeSpan>.None : FSharpValueOption<TimeSpan>.Some(GracePeriod),
         DoubleKickWindow,
         FSharpValueOption<TimeSpan>.None,
         TimeSpan.Zero,
-        [.. _hooks.Select(hook => new Hook(hook.Name, hook.AfterDrain ? HookStage.AfterDrain : HookStage.BeforeDrain, hook.Limit))]);
+        [.. hooks.Select(hook => hook.ToCore())]);
 
-    private GracefulOptions Add(string name, bool afterDrain, TimeSpan limit, Func<StopReason, CancellationToken, Task> hook)
+    private FSharpResult<Hook[], FSharpList<HookFault>> Arrange() => HookGraph.arrange(ListModule.OfSeq(_hooks.Select(hook => hook.ToCore())));
+
+    private GracefulOptions Add(
+        string name, bool afterDrain, TimeSpan limit, Func<StopReason, CancellationToken, Task> hook, IEnumerable<string>? after, HookFailurePolicy onFailure)
     {
-        ArgumentNullException.ThrowIfNull(name);
-        ArgumentNullException.ThrowIfNull(hook);
-        _hooks.Add(new HookRegistration(name, afterDrain, limit, hook));
+        _hooks.Add(HookRegistration.Of(name, afterDrain, limit, hook, after, onFailure));
         return this;
+    }
+
+    private static Func<StopReason, CancellationToken, Task> Awaited(Action<StopReason, CancellationToken> hook)
+    {
+        ArgumentNullException.ThrowIfNull(hook);
+        return (reason, token) =>
+        {
+            hook(reason, token);
+            return Task.CompletedTask;
+        };
     }
 
     private static bool Outside(TimeSpan value, TimeSpan most) => value < TimeSpan.Zero || value > most;

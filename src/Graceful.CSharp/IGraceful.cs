@@ -5,7 +5,7 @@ public interface IGraceful
 {
     /// <summary>
     /// Fires when the way out begins: long work should finish now. It comes before the listeners close and long
-    /// before anything is aborted. Safe to use from any thread.
+    /// before anything is aborted. After a stop that was undone it is another token, which has not fired. Any thread.
     /// </summary>
     CancellationToken Stopping { get; }
 
@@ -26,6 +26,9 @@ public interface IGraceful
 
     /// <summary>Whether the way out has begun, for whatever reason.</summary>
     bool IsStopping { get; }
+
+    /// <summary>Why the server leaves or has left; null as long as it does not. Any thread.</summary>
+    StopReason? StopReason { get; }
 
     /// <summary>
     /// Completes when the way out is over and its report is in the log, while the host goes on to stop. Never faults; it is
@@ -68,8 +71,43 @@ public interface IGraceful
     /// <exception cref="ArgumentNullException">The component is null.</exception>
     void Guard(string name, Task component);
 
-    /// <summary>Starts the way out and does not wait for its end. Any thread, any number of times.</summary>
-    /// <returns>True for the first caller; false when a stop was under way already.</returns>
+    /// <summary>Adds a hook while the server runs: as in the options, as long as its stage has not begun. Any thread.</summary>
+    /// <inheritdoc cref="GracefulOptions.OnStopping(string, TimeSpan, Func{StopReason, CancellationToken, Task}, IEnumerable{string}?, HookFailurePolicy)" path="/param"/>
+    /// <exception cref="InvalidOperationException">The way out has begun.</exception>
+    /// <exception cref="ArgumentException">
+    /// The name is empty or another hook's, the limit is out of its bounds, or it is to wait for a hook that does not exist or
+    /// runs in the other stage.
+    /// </exception>
+    void OnStopping(
+        string name,
+        TimeSpan limit,
+        Func<StopReason, CancellationToken, Task> hook,
+        IEnumerable<string>? after = null,
+        HookFailurePolicy onFailure = HookFailurePolicy.Continue);
+
+    /// <summary>
+    /// Adds a hook while the server runs: as in the options, as long as its stage has not begun, so during the drain as well. The
+    /// host's <c>ShutdownTimeout</c> is raised as at start; a stop of the host that is under way already has the old one. Any thread.
+    /// </summary>
+    /// <inheritdoc cref="GracefulOptions.OnDrained(string, TimeSpan, Func{StopReason, CancellationToken, Task}, IEnumerable{string}?, HookFailurePolicy)" path="/param"/>
+    /// <exception cref="InvalidOperationException">The hooks after the drain have begun, or are over.</exception>
+    /// <exception cref="ArgumentException">
+    /// The name is empty or another hook's, the limit is out of its bounds, or it is to wait for a hook that does not exist or
+    /// runs in the other stage.
+    /// </exception>
+    void OnDrained(
+        string name,
+        TimeSpan limit,
+        Func<StopReason, CancellationToken, Task> hook,
+        IEnumerable<string>? after = null,
+        HookFailurePolicy onFailure = HookFailurePolicy.Continue);
+
+    /// <summary>
+    /// Starts the way out and does not wait for its end. Any thread, any number of times. As long as nobody else asks (no signal,
+    /// no stop of the host), such a stop may be undone until the listeners close: see <see cref="ResumeAsync"/>; until then the
+    /// host is not told.
+    /// </summary>
+    /// <returns>True for the first caller; false when a stop was under way already, or is prevented (see <see cref="GracefulOptions.Prevent"/>).</returns>
     bool Close();
 
     /// <inheritdoc cref="Close()"/>
@@ -83,7 +121,9 @@ public interface IGraceful
     /// a request or tracked work use <see cref="Close()"/>, or these and the drain wait for each other until the grace period ends.
     /// </summary>
     /// <param name="cancellationToken">Gives up waiting; the way out goes on.</param>
-    /// <returns>True for the first caller; false when a stop was under way already.</returns>
+    /// <returns>
+    /// True for the first caller; false when a stop was under way already, and at once when it is prevented, or as soon as it is undone.
+    /// </returns>
     /// <exception cref="OperationCanceledException">The token fired, or the host was disposed, before the end.</exception>
     Task<bool> CloseAsync(CancellationToken cancellationToken = default);
 
@@ -92,4 +132,29 @@ public interface IGraceful
     /// <param name="cancellationToken">Gives up waiting; the way out goes on.</param>
     /// <exception cref="ArgumentException">The name is null, empty or blank.</exception>
     Task<bool> CloseAsync(string by, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Undoes a stop that only the application asked for, as long as its listeners are open (the hooks before the drain run, or it is
+    /// a lame duck), or ends a drill. Readiness holds again, hooks that run are cancelled, <see cref="Stopping"/> is a new token;
+    /// what hooks have done is the application's to undo, and on the next stop they run again. Clients that were told already come
+    /// back on new connections. Any thread.
+    /// </summary>
+    /// <returns>True when the server goes on; false when there was nothing to undo, or no way back.</returns>
+    Task<bool> ResumeAsync();
+
+    /// <summary>
+    /// Practises the beginning of a way out: for the length of <see cref="GracefulOptions.LameDuck"/> readiness fails, the server
+    /// goes on accepting, and every client is told to come back on a new connection; then all is as before. No hook runs and
+    /// <see cref="Stopping"/> does not fire. Any thread.
+    /// </summary>
+    /// <returns>
+    /// True at the end of a drill; false when none could begin (the server leaves, or another one is under way), or a stop came.
+    /// </returns>
+    /// <exception cref="InvalidOperationException">The lame duck of the options is zero.</exception>
+    Task<bool> DrillAsync();
+
+    /// <inheritdoc cref="DrillAsync()"/>
+    /// <param name="lameDuck">How long; more than zero, at most one hour.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The duration is out of its bounds.</exception>
+    Task<bool> DrillAsync(TimeSpan lameDuck);
 }

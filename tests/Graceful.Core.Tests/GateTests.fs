@@ -4,7 +4,7 @@ module Graceful.Core.Tests.GateTests
 open Graceful.Core
 open Xunit
 
-/// In this order, and never back.
+/// In this order, and never back but from announced.
 type Stance =
     | Open = 0
     | Announced = 1
@@ -27,10 +27,11 @@ let private naive event model =
         { model with Inside = model.Inside + 1 }, (if model.Stance = Stance.Open then Admit else AdmitRetiring)
     | Leave -> settle { model with Inside = max 0 (model.Inside - 1) }
     | Announce -> { model with Stance = max Stance.Announced model.Stance }, NoChange
+    | Withdraw -> { model with Stance = (if model.Stance = Stance.Announced then Stance.Open else model.Stance) }, NoChange
     | Drain -> settle { model with Stance = max Stance.Draining model.Stance }
     | Shut -> settle { model with Stance = Stance.Shut }
 
-let private events = [ Enter; Leave; Announce; Drain; Shut ]
+let private events = [ Enter; Leave; Announce; Withdraw; Drain; Shut ]
 
 type Life = { Gate: Gate; Model: Model; Emptied: int }
 
@@ -88,6 +89,7 @@ let ``whoever enters is let in, told, or refused, by the latest thing that was s
         match path with
         | [] -> Stance.Open
         | Announce :: rest -> max Stance.Announced (stance rest)
+        | Withdraw :: rest -> if stance rest = Stance.Announced then Stance.Open else stance rest
         | Drain :: rest -> max Stance.Draining (stance rest)
         | Shut :: _ -> Stance.Shut
         | (Enter | Leave) :: rest -> stance rest
@@ -119,7 +121,7 @@ let ``a full gate refuses and never wraps`` () =
         Assert.Equal(struct (full, Refuse), struct (next, effect))
         let struct (less, _) = Gate.step Leave full
         Assert.True(Gate.inside less = Gate.inside full - 1L)
-        for event in [ Announce; Drain; Shut ] do
+        for event in [ Announce; Withdraw; Drain; Shut ] do
             let struct (next, effect) = Gate.step event full
             Assert.Equal(struct (Gate.inside full, NoChange), struct (Gate.inside next, effect))
         let almost = Gate(0xFFFF_FFFF_FFFF_FFF8UL ||| stance)

@@ -33,12 +33,13 @@ let ``accepting is paused exactly in IdleExpired and on the way out from there``
             match s.After with
             | Running _ -> not paused
             | IdleExpired -> paused
+            | Drilling _ -> not paused
             | Draining({ Trigger = IdledOut }, _) -> true
             | Draining _ -> not paused
             | Hooks _
             | Exited _ -> true
         paused, fine && wanted
-    forAllLives (fun t -> t.Steps |> List.fold observe (false, true) |> snd)
+    forAllWholeLives (fun t -> t.Steps |> List.fold observe (false, true) |> snd)
 
 [<Fact>]
 let ``a sample is out, or the next one is due, as long as there is an idle limit`` () =
@@ -47,13 +48,17 @@ let ``a sample is out, or the next one is due, as long as there is an idle limit
         let asked = List.contains SampleIdle s.Orders
         let out = asked || (out && not answered)
         match s.After with
-        | Running(_, ValueNone) -> out, fine && (out || policy.IdleLimit.IsNone)
-        | Running(_, ValueSome due) -> out, fine && due <= s.Now + policy.IdleLimit.Value
+        | Running(_, ValueNone)
+        | Drilling(_, ValueNone)
+        | Draining({ Return = MayResume ValueNone }, _) -> out, fine && (out || policy.IdleLimit.IsNone)
+        | Running(_, ValueSome due)
+        | Drilling(_, ValueSome due)
+        | Draining({ Return = MayResume(ValueSome due) }, _) -> out, fine && due <= s.Now + policy.IdleLimit.Value
         | IdleExpired -> out, fine && out
         | Draining _
         | Hooks _
         | Exited _ -> out, fine && not asked
-    forAllLives (fun t -> t.Steps |> List.fold (observe t.Policy) (false, true) |> snd)
+    forAllWholeLives (fun t -> t.Steps |> List.fold (observe t.Policy) (false, true) |> snd)
 
 [<Fact>]
 let ``the next look comes when the limit can be reached, counted from the end of the last work`` () =
@@ -71,7 +76,8 @@ let ``the next look comes when the limit can be reached, counted from the end of
 let ``a sample that nobody waits for changes nothing`` () =
     forAllLives (every (fun s ->
         match s.Before, s.Event with
-        | (Running(_, ValueSome _) | Draining _ | Hooks _ | Exited _), IdleSampled _ -> unchanged s
+        | (Running(_, ValueSome _) | Drilling(_, ValueSome _) | Hooks _ | Exited _), IdleSampled _
+        | Draining({ Return = NoReturn | MayResume(ValueSome _) }, _), IdleSampled _ -> unchanged s
         | _ -> true))
 
 [<Fact>]

@@ -5,59 +5,56 @@ module Graceful.Core.Tests.LifecycleOracle
 open System
 open Graceful.Core
 
-let private cause event =
-    match event with
-    | StopRequested _ -> SecondSignal
-    | ForceRequested cause -> cause
-    | Woke
-    | IdleSampled _
-    | ListenersClosed
-    | ConnectionsSwept _
-    | GateEmptied
-    | HookFinished _
-    | HandOverRequested
-    | SuccessorReady
-    | SuccessorFailed _ -> GracePeriodOver
-
-type private Memory = { Running: int option; Started: Set<int>; Found: Trouble list }
+type private Memory = { Running: Map<int, Instant>; Started: Set<int>; Found: Trouble list }
 
 let private once trouble found = if List.contains trouble found then found else trouble :: found
 
-let private observe (policy: Policy) memory step =
-    let aborted = List.contains AbortConnections step.Orders
-    let name i = policy.Hooks[i].Name
-    let finished memory =
-        match step.Event, memory.Running with
-        | HookFinished(i, result), Some running when i = running ->
-            { memory with
-                Running = None
-                Found = if result = Succeeded then memory.Found else HookTrouble(name i, result) :: memory.Found }
-        | StopRequested(ComponentFailed(name, message)), _ when Lifecycle.stage step.Before <> Stage.Exited ->
-            { memory with Found = once (ComponentTrouble(name, message)) memory.Found }
-        | _ -> memory
-    let order memory effect =
-        match effect with
-        | StartHook i -> { memory with Running = Some i; Started = memory.Started.Add i }
-        | CancelHook i ->
-            // On time that ran out while connections stay, it was the hook's own time.
-            let result = if step.Event = Woke && not aborted then TimedOut else Cancelled
-            let found = HookTrouble(name i, result) :: memory.Found
-            { memory with Running = None; Found = if result = Cancelled then once (Forced(cause step.Event)) found else found }
-        | AbortConnections ->
-            let skipped =
-                [ for i in 0 .. policy.Hooks.Length - 1 do
-                      if policy.Hooks[i].Stage = BeforeDrain && not (memory.Started.Contains i) then
-                          HookTrouble(name i, Skipped) ]
-            { memory with Found = once (Forced(cause step.Event)) (skipped @ memory.Found) }
-        | Terminate _ -> { memory with Found = once (Forced(cause step.Event)) memory.Found }
-        | _ -> memory
-    step.Orders |> List.fold order (finished memory)
+let private observe trace memory step =
+    let policy = trace.Policy
+    let draining = Lifecycle.stage step.Before < Stage.AfterDrainHooks
+    let graceOver = draining && policy.GracePeriod |> ValueOption.exists (fun grace -> step.Now >= trace.Stopped + grace)
+    let cutOff = step.Orders |> List.exists (function AbortConnections | CancelHook _ | Terminate _ -> true | _ -> false)
+    let cancelled i =
+        // On time that ran out while nobody forces it was the hook's own time.
+        if step.Event = Woke && not graceOver && step.Now >= memory.Running[i] then TimedOut else Cancelled
+    let ended =
+        [ match step.Event with
+          | HookFinished(i, result) when memory.Running.ContainsKey i -> i, result
+          | _ -> ()
+          for order in step.Orders do
+              match order with
+              | CancelHook i -> i, cancelled i
+              | _ -> () ]
+    let fatal (i, result) = policy.Hooks[i].OnFailure = Force && (match result with Failed _ | TimedOut -> true | _ -> false)
+    let cause =
+        match step.Event with
+        | StopRequested _ when cutOff -> Some SecondSignal
+        | ForceRequested cause when cutOff -> Some cause
+        | Woke when graceOver && cutOff -> Some GracePeriodOver
+        | _ -> if List.exists fatal ended then Some HookFailed else None
+    let skipped =
+        if not (List.contains AbortConnections step.Orders) then []
+        else
+            [ for i in 0 .. policy.Hooks.Length - 1 do
+                  if policy.Hooks[i].Stage = BeforeDrain && not (memory.Started.Contains i) then i, Skipped ]
+    let begun = step.Orders |> List.choose (function StartHook i -> Some i | _ -> None)
+    let found =
+        match step.Event with
+        | StopRequested(ComponentFailed(name, message)) when Lifecycle.stage step.Before <> Stage.Exited ->
+            once (ComponentTrouble(name, message)) memory.Found
+        | _ -> memory.Found
+    let found = [ for i, result in ended @ skipped do if result <> Succeeded then HookTrouble(policy.Hooks[i].Name, result) ] @ found
+    { Running =
+        begun
+        |> List.fold
+            (fun running i -> Map.add i (step.Now + policy.Hooks[i].TimeLimit) running)
+            (ended |> List.fold (fun running (i, _) -> Map.remove i running) memory.Running)
+      Started = Set.union memory.Started (set begun)
+      Found = (match cause with Some cause -> once (Forced cause) found | None -> found) }
 
 /// Everything that went wrong, in no order that matters.
 let troubles trace =
-    let memory =
-        trace.Steps |> List.fold (observe trace.Policy) { Running = None; Started = Set.empty; Found = [] }
-    memory.Found
+    (trace.Steps |> List.fold (observe trace) { Running = Map.empty; Started = Set.empty; Found = [] }).Found
 
 let exitCode trace =
     let found = troubles trace

@@ -11,9 +11,11 @@ open Xunit
 
 [<Fact>]
 let ``going down, never back`` () =
-    forAllLives (every (fun s ->
+    forAllWholeLives (every (fun s ->
         let from, into = Lifecycle.stage s.Before, Lifecycle.stage s.After
-        into >= from || (from = Stage.IdleExpired && into = Stage.Running)))
+        into >= from
+        || (into = Stage.Running
+            && (from = Stage.IdleExpired || from = Stage.Drilling || (s.Event = ResumeRequested && Lifecycle.mayResume s.Before)))))
 
 [<Fact>]
 let ``every life ends, and Exit is ordered exactly once and last`` () =
@@ -21,7 +23,7 @@ let ``every life ends, and Exit is ordered exactly once and last`` () =
         let after = orders t |> List.skipWhile (isExit >> not)
         isExited (List.last t.Steps).After
         && (orders t |> List.filter isExit |> List.length) = 1
-        && after |> List.tail |> List.forall (fun order -> order = RefuseHandOver || order = Terminate 3))
+        && after |> List.tail |> List.forall (fun order -> List.contains order [ RefuseHandOver; RefuseResume; RefuseDrill; Terminate 3 ]))
 
 [<Fact>]
 let ``an exited server stays so, and hears nothing but signals`` () =
@@ -32,34 +34,83 @@ let ``an exited server stays so, and hears nothing but signals`` () =
             && (s.After = s.Before || (match s.Event with StopRequested(Signal _) -> true | _ -> false)))))
 
 [<Fact>]
-let ``readiness fails and the stopping token fires once, first of all, and after a hand-over readiness holds`` () =
-    forAllLives (fun t ->
-        let first = t.Steps |> List.find (fun s -> leaving s.After)
-        count FireStopping t = 1
-        && count FailReadiness t = (if trigger t = HandedOver then 0 else 1)
-        && List.contains FireStopping first.Orders
-        && (trigger t = HandedOver || List.contains FailReadiness first.Orders))
+let ``unready from the first moment of a stop or a drill to its end, and after a hand-over as it was`` () =
+    let observe (unready, fine) s =
+        let now, allowed =
+            ((unready, true), s.Orders)
+            ||> List.fold (fun (unready, allowed) order ->
+                match order with
+                | FailReadiness -> true, allowed && not unready
+                | RestoreReadiness -> false, allowed && unready
+                | _ -> unready, allowed)
+        let wanted =
+            match s.After with
+            | Running _
+            | IdleExpired -> false
+            | Drilling _ -> true
+            | Draining _
+            | Hooks _
+            | Exited _ -> leaving s.Before && unready || not (leaving s.Before) && (unready || (shutdown s.After).Value.Trigger <> HandedOver)
+        now, fine && allowed && now = wanted
+    forAllWholeLives (fun t -> t.Steps |> List.fold observe (false, true) |> snd)
 
 [<Fact>]
-let ``hooks start in order and once`` () =
-    forAllLives (fun t ->
-        let beforeDrain, afterDrain = startedOf BeforeDrain t, startedOf AfterDrain t
-        started t = beforeDrain @ afterDrain
-        && beforeDrain = List.truncate beforeDrain.Length (hooksOf BeforeDrain t.Policy)
-        && afterDrain = List.truncate afterDrain.Length (hooksOf AfterDrain t.Policy))
+let ``the stopping token fires with the first step of every way out, and whoever comes back has a new one`` () =
+    let observe (fired, fine) s =
+        let begins = leaving s.After && not (leaving s.Before)
+        let orders order = s.Orders |> List.filter ((=) order) |> List.length
+        leaving s.After,
+        fine && fired = leaving s.Before
+        && orders FireStopping = (if begins then 1 else 0)
+        && orders RenewStopping = (if isBack s then 1 else 0)
+    forAllWholeLives (fun t -> t.Steps |> List.fold observe (false, true) |> snd)
+
+/// The hooks that run and those that are over, told from events and orders alone.
+let private hooksAfter (running, over: Set<int>) s =
+    let running, over =
+        match s.Event with
+        | HookFinished(i, _) when Set.contains i running -> Set.remove i running, over.Add i
+        | _ -> running, over
+    ((running, over), s.Orders)
+    ||> List.fold (fun (running, over) order ->
+        match order with
+        | StartHook i -> Set.add i running, over
+        | CancelHook i -> Set.remove i running, over.Add i
+        | _ -> running, over)
+
+let private withHooks t = List.zip t.Steps (List.scan hooksAfter (Set.empty, Set.empty) t.Steps |> List.tail)
 
 [<Fact>]
-let ``hooks run one at a time`` () =
-    let observe policy (running, fine) s =
-        let running = (match s.Event, running with HookFinished(i, _), Some j when i = j -> None | _ -> running)
-        ((running, fine), s.Orders)
-        ||> List.fold (fun (running, fine) order ->
-            match order with
-            | StartHook i -> Some i, fine && running = None && i < policy.Hooks.Length
-            | CancelHook i -> None, fine && running = Some i
-            | Exit _ -> running, fine && running = None
-            | _ -> running, fine)
-    forAllLives (fun t -> t.Steps |> List.fold (observe t.Policy) (None, true) |> snd)
+let ``every hook starts at most once, and who is cancelled runs`` () =
+    forAllLives (fun t ->
+        let all = started t
+        all.Length = (List.distinct all).Length
+        && all |> List.forall (fun i -> 0 <= i && i < t.Policy.Hooks.Length)
+        && (withHooks t |> List.pairwise |> List.forall (fun ((_, (running, _)), (s, _)) ->
+            let ended = (match s.Event with HookFinished(i, _) -> Set.remove i running | _ -> running)
+            s.Orders |> List.forall (function CancelHook i -> ended.Contains i | _ -> true))))
+
+[<Fact>]
+let ``a hook runs as soon as those are over that it waits for, and no sooner`` () =
+    forAllLives (fun t ->
+        withHooks t |> List.forall (fun (s, (running, over)) ->
+            let stage =
+                match Lifecycle.stage s.After with
+                | Stage.BeforeDrainHooks -> Some BeforeDrain
+                | Stage.AfterDrainHooks -> Some AfterDrain
+                | _ -> None
+            let free i = predecessors t.Policy i |> List.forall over.Contains
+            (running.IsEmpty = stage.IsNone)
+            && (stage |> Option.forall (fun stage ->
+                hooksOf stage t.Policy |> List.forall (fun i -> (running.Contains i || over.Contains i) = free i)))))
+
+[<Fact>]
+let ``hooks that nobody orders run one after the other as they were added`` () =
+    forAllLives (fun t ->
+        let t = { t with Policy = { t.Policy with Hooks = t.Policy.Hooks |> Array.map (fun hook -> { hook with WaitsFor = ValueNone }) } }
+        let t = lastChapter (live { Policy = t.Policy; Moves = t.Moves })
+        started t = List.sortBy (fun i -> t.Policy.Hooks[i].Stage = AfterDrain, i) (started t)
+        && (withHooks t |> List.forall (fun (_, (running, _)) -> running.Count <= 1)))
 
 [<Fact>]
 let ``after-drain hooks run whatever happened`` () =
@@ -79,6 +130,8 @@ let ``listeners close exactly once, and the successor keeps what is queued exact
 [<Fact>]
 let ``AnnounceLeaving comes exactly with a lame duck, and before CloseListeners`` () =
     forAllLives (fun t ->
+        // Drills announce too, and are not meant.
+        let t = { t with Steps = t.Steps |> List.filter (fun s -> leaving s.After) }
         let lame = t.Steps |> List.exists (fun s -> Lifecycle.stage s.After = Stage.LameDuck)
         let wanted = t.Policy.LameDuck > TimeSpan.Zero && trigger t <> HandedOver && trigger t <> IdledOut
         count AnnounceLeaving t = (if lame then 1 else 0)
@@ -124,9 +177,11 @@ let ``a stage lasts as long as the policy says, counted from its start`` () =
         t |> every (fun s ->
             let isNew = s.After <> s.Before
             match s.After with
-            | Draining(_, RunningBeforeHooks run)
-            | Hooks(_, run) when List.contains (StartHook run.Index) s.Orders ->
-                run.Due = s.Now + t.Policy.Hooks[run.Index].TimeLimit
+            | Draining(_, RunningBeforeHooks progress)
+            | Hooks(_, progress) ->
+                progress.Running |> List.forall (fun run ->
+                    not (List.contains (StartHook run.Index) s.Orders)
+                    || run.Due = s.Now + t.Policy.Hooks[run.Index].TimeLimit)
             | Draining(_, LameDuck until) when isNew && List.contains AnnounceLeaving s.Orders ->
                 until = s.Now + t.Policy.LameDuck
             | Draining(_, ClosingListeners sweep) when List.exists isClosing s.Orders ->
@@ -195,12 +250,16 @@ let ``a stale wake-up changes nothing`` () =
             | ValueNone -> unchanged (run t.Policy (at 1_000_000) Woke s.After)))
 
 [<Fact>]
-let ``CancelHook follows a hook that is over time`` () =
+let ``CancelHook follows every hook that is over time`` () =
     forAllLives (fun t ->
+        let first progress = progress.Running |> List.map _.Due |> List.min
+        let cancelled s progress =
+            let due = first progress
+            let over = [ for run in progress.Running do if run.Due = due then CancelHook run.Index ]
+            List.truncate over.Length (run t.Policy due Woke s.After).Orders = over
         t |> every (fun s ->
-            let cancelled run = List.head (LifecycleSteps.run t.Policy run.Due Woke s.After).Orders = CancelHook run.Index
             match s.After with
-            | Draining({ Deadline = deadline }, RunningBeforeHooks run) ->
-                deadline |> ValueOption.exists (fun deadline -> deadline <= run.Due) || cancelled run
-            | Hooks(_, run) -> cancelled run
+            | Draining({ Deadline = deadline }, RunningBeforeHooks progress) ->
+                deadline |> ValueOption.exists (fun deadline -> deadline <= first progress) || cancelled s progress
+            | Hooks(_, progress) -> cancelled s progress
             | _ -> true))

@@ -11,15 +11,21 @@ type Script = { Policy: Policy; Moves: Move list }
 let private idleAnswer policy result =
     IdleSampled((if result = Succeeded then 0 else 1), policy.IdleLimit |> ValueOption.defaultValue TimeSpan.Zero)
 
-let private answer policy result state =
+/// Of several hooks that run, any may be the first.
+let private finished (Instant ticks) result progress =
+    HookFinished(progress.Running[int (ticks / TimeSpan.TicksPerMillisecond) % progress.Running.Length].Index, result)
+
+let private answer policy now result state =
     match state with
     | Running(Starting _, _) -> if result = Succeeded then SuccessorReady else SuccessorFailed "not ready"
+    | Drilling _ when result <> Succeeded -> ResumeRequested
     | Running(Absent, ValueSome _)
+    | Drilling _
     | Draining(_, LameDuck _) -> Woke
     | Running(Absent, ValueNone)
     | IdleExpired -> idleAnswer policy result
-    | Draining(_, RunningBeforeHooks run)
-    | Hooks(_, run) -> HookFinished(run.Index, result)
+    | Draining(_, RunningBeforeHooks progress)
+    | Hooks(_, progress) -> finished now result progress
     | Draining(_, ClosingListeners ValueNone) when result <> Succeeded -> ConnectionsSwept(ms 10)
     | Draining(_, ClosingListeners _) -> ListenersClosed
     | Draining(_, AwaitingEmptied ValueNone) -> ConnectionsSwept(ms 10)
@@ -30,7 +36,7 @@ let private answer policy result state =
 let private play policy now state move =
     let due = Lifecycle.nextDue state |> ValueOption.map (max now)
     match move with
-    | Answer result -> now, Some(answer policy result state)
+    | Answer result -> now, Some(answer policy now result state)
     | WakeUp -> ValueOption.defaultValue now due, Some Woke
     | WakeEarly ->
         match due with
@@ -45,7 +51,8 @@ let private play policy now state move =
 let private goOn state =
     match state with
     | Running _
-    | IdleExpired -> Say(StopRequested Requested)
+    | IdleExpired
+    | Drilling _ -> Say(StopRequested Requested)
     | Draining({ Deadline = ValueNone }, (ClosingListeners _ | AwaitingEmptied(ValueSome _))) -> Answer Succeeded
     | Draining(_, AwaitingEmptied ValueNone) -> Say(ConnectionsSwept(ms 900))
     | Draining _
@@ -80,13 +87,15 @@ let private genEvent =
     let stop = Gen.elements [ Signal 15; Signal 2; Requested; HostStopped; IdledOut; HandedOver; ComponentFailed("queue", "lost"); ComponentFailed("cache", "cold") ]
     Gen.frequency
         [ 4, stop |> Gen.map StopRequested
-          2, Gen.elements [ GracePeriodOver; SecondSignal; HostTimedOut; StopNow ] |> Gen.map ForceRequested
+          2, Gen.elements [ GracePeriodOver; SecondSignal; HostTimedOut; StopNow; HookFailed ] |> Gen.map ForceRequested
           2, Gen.map2 (fun busy n -> IdleSampled(busy, ms n)) (Gen.elements [ 0; 0; 3 ]) (Gen.elements [ 0; 99; 100; 1000 ])
           1, Gen.constant ListenersClosed
           1, Gen.elements [ 0; 10; 50; 400; 5000 ] |> Gen.map (ms >> ConnectionsSwept)
           1, Gen.constant GateEmptied
           2, Gen.map2 (fun index result -> HookFinished(index, result)) (Gen.choose (-1, 7)) (Gen.elements results)
           2, Gen.constant HandOverRequested
+          2, Gen.constant ResumeRequested
+          2, Gen.elements [ 0; 50; 700 ] |> Gen.map (ms >> DrillRequested)
           1, Gen.elements [ SuccessorReady; SuccessorFailed "gone" ]
           1, Gen.constant Woke ]
 
@@ -98,6 +107,7 @@ let private genMove =
           1, Gen.constant WakeLate
           2, Gen.elements [ 1; 50; 100; 101; 400; 6000 ] |> Gen.map Pass
           1, Gen.constant (Say(StopRequested(Signal 15)))
+          1, Gen.elements [ StopRequested Requested; ResumeRequested ] |> Gen.map Say
           3, genEvent |> Gen.map Say ]
 
 let private genHooks =
@@ -106,7 +116,18 @@ let private genHooks =
         let! after = Gen.choose (0, 3)
         let! stages = Gen.shuffle [| yield! Seq.replicate before BeforeDrain; yield! Seq.replicate after AfterDrain |]
         let! limits = Gen.elements [ 0; 30; 250; 1000 ] |> Gen.arrayOfLength (before + after)
-        return Array.init stages.Length (fun i -> { Name = $"hook {i}"; Stage = stages[i]; TimeLimit = ms limits[i] })
+        let! waits = Gen.choose (0, 127) |> Gen.arrayOfLength (before + after)
+        let! chained = Gen.elements [ true; true; false ] |> Gen.arrayOfLength (before + after)
+        let! onFailure = Gen.elements [ Continue; Continue; Force ] |> Gen.arrayOfLength (before + after)
+        // Bit j of a number says whether hook j is waited for.
+        let names i = [ for j in 0 .. i - 1 do if stages[j] = stages[i] && waits[i] >>> j &&& 1 = 1 then $"hook {j}" ]
+        return
+            Array.init stages.Length (fun i ->
+                { Name = $"hook {i}"
+                  Stage = stages[i]
+                  TimeLimit = ms limits[i]
+                  WaitsFor = (if chained[i] then ValueNone else ValueSome(names i))
+                  OnFailure = onFailure[i] })
     }
 
 let private genPolicy =
@@ -154,7 +175,7 @@ let show trace =
     trace.Steps |> List.map line |> String.concat "\n"
 
 /// Checks a property of whole traces, over generated scripts.
-let forAllLives (holds: Trace -> bool) =
+let forAllWholeLives (holds: Trace -> bool) =
     let config =
         Config.QuickThrowOnFailure
             .WithQuietOnSuccess(true)
@@ -165,3 +186,6 @@ let forAllLives (holds: Trace -> bool) =
         let fine = holds trace
         fine |> Prop.label (if fine then "" else "\n" + show trace)
     Check.One(config, Prop.forAll scripts check)
+
+/// Checks a property of lives with one way out: what came before a stop that was undone is cut off.
+let forAllLives holds = forAllWholeLives (LifecycleTrace.lastChapter >> holds)

@@ -8,6 +8,10 @@ open Graceful.Core
 let ms (n: int) = TimeSpan.FromMilliseconds(int64 n)
 let at (n: int) = Instant(TimeSpan.FromMilliseconds(int64 n).Ticks)
 
+/// A hook that waits for the one before it.
+let hook name stage limit =
+    { Name = name; Stage = stage; TimeLimit = ms limit; WaitsFor = ValueNone; OnFailure = Continue }
+
 /// What happens next. Said in terms of what the server waits for, so that random lives get far.
 type Move =
     /// The very answer that the state waits for; a hook, a successor or an idle sample takes its result from here.

@@ -6,8 +6,6 @@ open Graceful.Core
 open Graceful.Core.Tests.LifecycleScript
 open Xunit
 
-let private hook name stage limit = { Name = name; Stage = stage; TimeLimit = ms limit }
-
 let private plain =
     { LameDuck = TimeSpan.Zero
       QuietPeriod = ms 500
@@ -32,13 +30,14 @@ let private isExitedWith troubles state =
     | Exited s -> Assert.Equal<Trouble list>(troubles, s.Troubles)
     | Running _
     | IdleExpired
+    | Drilling _
     | Draining _
     | Hooks _ -> Assert.Fail $"still {Lifecycle.stage state}"
 
 [<Fact>]
 let ``a server without wishes drains and exits`` () =
     tell plain
-        [ 100, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 150) ]
+        [ 100, sigterm, [ FailReadiness; FireStopping; StopHost; CloseListeners false; WakeAt(at 150) ]
           120, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 30_100) ]
           121, ConnectionsSwept(ms 400), [ WakeAt(at 521) ]
           521, Woke, [ SweepConnections; WakeAt(at 30_100) ]
@@ -49,7 +48,7 @@ let ``a server without wishes drains and exits`` () =
 [<Fact>]
 let ``listeners that take their time do not keep the quiet ones waiting`` () =
     tell { plain with GracePeriod = ValueSome(ms 600) }
-        [ 0, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 50) ]
+        [ 0, sigterm, [ FailReadiness; FireStopping; StopHost; CloseListeners false; WakeAt(at 50) ]
           50, Woke, [ SweepConnections; WakeAt(at 600) ]
           51, ConnectionsSwept(ms 300), [ WakeAt(at 351) ]
           52, ConnectionsSwept(ms 0), [ WakeAt(at 351) ]
@@ -61,7 +60,7 @@ let ``listeners that take their time do not keep the quiet ones waiting`` () =
           454, GateEmptied, [ Exit 0 ] ]
     |> isExitedWith []
     tell { plain with GracePeriod = ValueSome(ms 60) }
-        [ 0, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 50) ]
+        [ 0, sigterm, [ FailReadiness; FireStopping; StopHost; CloseListeners false; WakeAt(at 50) ]
           50, Woke, [ SweepConnections; WakeAt(at 60) ]
           60, Woke, [ AbortConnections; Exit 2 ]
           61, ConnectionsSwept(ms 300), [] ]
@@ -76,7 +75,7 @@ let ``the whole way out`` () =
                 [| hook "flush" AfterDrain 1000; hook "deregister" BeforeDrain 1000; hook "warn" BeforeDrain 50
                    hook "close" AfterDrain 2000 |] }
     tell policy
-        [ 0, sigterm, [ FailReadiness; FireStopping; StartHook 1; WakeAt(at 1000) ]
+        [ 0, sigterm, [ FailReadiness; FireStopping; StopHost; StartHook 1; WakeAt(at 1000) ]
           10, HookFinished(1, Succeeded), [ StartHook 2; WakeAt(at 60) ]
           60, Woke, [ CancelHook 2; AnnounceLeaving; WakeAt(at 360) ]
           61, HookFinished(2, Succeeded), [ WakeAt(at 360) ]
@@ -94,7 +93,7 @@ let ``time runs out: connections are aborted, hooks still run`` () =
             GracePeriod = ValueSome(ms 1000)
             Hooks = [| hook "flush" AfterDrain 100; hook "close" AfterDrain 100 |] }
     tell policy
-        [ 0, StopRequested Requested, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 50) ]
+        [ 0, StopRequested Requested, [ FailReadiness; FireStopping; StopHost; CloseListeners false; WakeAt(at 50) ]
           5, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 1000) ]
           1000, Woke, [ AbortConnections; StartHook 0; WakeAt(at 1100) ]
           1001, GateEmptied, [ WakeAt(at 1100) ]
@@ -106,7 +105,7 @@ let ``time runs out: connections are aborted, hooks still run`` () =
 let ``a forced stop skips the hooks that wait and cuts the one that runs`` () =
     let policy = { plain with Hooks = [| for name in [ "a"; "b"; "c" ] -> hook name BeforeDrain 1000 |] }
     tell policy
-        [ 0, sigterm, [ FailReadiness; FireStopping; StartHook 0; WakeAt(at 1000) ]
+        [ 0, sigterm, [ FailReadiness; FireStopping; StopHost; StartHook 0; WakeAt(at 1000) ]
           1, HookFinished(0, Succeeded), [ StartHook 1; WakeAt(at 1001) ]
           2, ForceRequested HostTimedOut, [ CancelHook 1; CloseListeners false; AbortConnections; Exit 2 ] ]
     |> isExitedWith [ HookTrouble("c", Skipped); HookTrouble("b", Cancelled); Forced HostTimedOut ]
@@ -114,7 +113,7 @@ let ``a forced stop skips the hooks that wait and cuts the one that runs`` () =
 [<Fact>]
 let ``a force in the lame duck closes the listeners, and one after that does not close them again`` () =
     let policy = { plain with LameDuck = ms 300 }
-    let lame = [ 0, sigterm, [ FailReadiness; FireStopping; AnnounceLeaving; WakeAt(at 300) ] ]
+    let lame = [ 0, sigterm, [ FailReadiness; FireStopping; StopHost; AnnounceLeaving; WakeAt(at 300) ] ]
     tell policy (lame @ [ 1, sigterm, [ CloseListeners false; AbortConnections; Exit 3 ] ])
     |> isExitedWith [ Forced SecondSignal ]
     tell policy
@@ -128,7 +127,7 @@ let ``a force in the lame duck closes the listeners, and one after that does not
 let ``a component that fails starts an orderly stop, and the exit code tells`` () =
     let broken = StopRequested(ComponentFailed("queue", "connection lost"))
     tell { plain with DoubleKick = ms 5000 }
-        [ 0, broken, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 50) ]
+        [ 0, broken, [ FailReadiness; FireStopping; StopHost; CloseListeners false; WakeAt(at 50) ]
           // It says so twice, and is no kick.
           1, broken, [ WakeAt(at 50) ]
           2, sigterm, [ WakeAt(at 50) ]
@@ -137,7 +136,7 @@ let ``a component that fails starts an orderly stop, and the exit code tells`` (
           30, StopRequested(ComponentFailed("cache", "too late to tell")), [] ]
     |> isExitedWith [ ComponentTrouble("queue", "connection lost") ]
     tell { plain with Hooks = [| hook "flush" AfterDrain 1000 |] }
-        [ 0, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 50) ]
+        [ 0, sigterm, [ FailReadiness; FireStopping; StopHost; CloseListeners false; WakeAt(at 50) ]
           10, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 30_000) ]
           11, broken, [ WakeAt(at 30_000) ]
           20, GateEmptied, [ StartHook 0; WakeAt(at 1020) ]
@@ -149,14 +148,14 @@ let ``a component that fails starts an orderly stop, and the exit code tells`` (
 let ``a stop at once skips the way there`` () =
     let policy = { plain with LameDuck = ms 300; Hooks = [| hook "flush" AfterDrain 1000 |] }
     tell policy
-        [ 0, sigterm, [ FailReadiness; FireStopping; AnnounceLeaving; WakeAt(at 300) ]
+        [ 0, sigterm, [ FailReadiness; FireStopping; StopHost; AnnounceLeaving; WakeAt(at 300) ]
           0, ForceRequested StopNow, [ CloseListeners false; AbortConnections; StartHook 0; WakeAt(at 1000) ]
           // Said again, or by a signal that is a kick as well: the hooks run whatever happened.
           1, ForceRequested StopNow, [ WakeAt(at 1000) ]
           5, HookFinished(0, Succeeded), [ Exit 3 ] ]
     |> isExitedWith [ Forced StopNow ]
     tell { policy with LameDuck = TimeSpan.Zero }
-        [ 0, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 50) ]
+        [ 0, sigterm, [ FailReadiness; FireStopping; StopHost; CloseListeners false; WakeAt(at 50) ]
           1, StopRequested(Signal 12), [ AbortConnections; StartHook 0; WakeAt(at 1001) ]
           1, ForceRequested StopNow, [ WakeAt(at 1001) ]
           5, HookFinished(0, Succeeded), [ Exit 3 ] ]
@@ -165,7 +164,7 @@ let ``a stop at once skips the way there`` () =
 [<Fact>]
 let ``a second signal outside the window does not force, but a third soon after the second does`` () =
     tell plain
-        [ 0, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 50) ]
+        [ 0, sigterm, [ FailReadiness; FireStopping; StopHost; CloseListeners false; WakeAt(at 50) ]
           5001, sigterm, [ WakeAt(at 50) ]
           10_001, sigterm, [ AbortConnections; Exit 3 ] ]
     |> isExitedWith [ Forced SecondSignal ]
@@ -173,7 +172,7 @@ let ``a second signal outside the window does not force, but a third soon after 
 [<Fact>]
 let ``the first signal after another trigger does not force, the next does`` () =
     tell plain
-        [ 0, StopRequested HostStopped, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 50) ]
+        [ 0, StopRequested HostStopped, [ FailReadiness; FireStopping; StopHost; CloseListeners false; WakeAt(at 50) ]
           1, sigterm, [ WakeAt(at 50) ]
           2, StopRequested Requested, [ WakeAt(at 50) ]
           3, sigterm, [ AbortConnections; Exit 3 ] ]
@@ -182,7 +181,7 @@ let ``the first signal after another trigger does not force, the next does`` () 
 [<Fact>]
 let ``without a double kick no signal forces`` () =
     tell { plain with DoubleKick = TimeSpan.Zero }
-        [ 0, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 50) ]
+        [ 0, sigterm, [ FailReadiness; FireStopping; StopHost; CloseListeners false; WakeAt(at 50) ]
           0, sigterm, [ WakeAt(at 50) ]
           1, sigterm, [ WakeAt(at 50) ] ]
     |> ignore
@@ -192,7 +191,7 @@ let ``without a double kick no signal forces`` () =
 let ``a signal after the one that forced cuts the after-drain hook that hangs`` () =
     let policy = { plain with Hooks = [| for name in [ "a"; "b"; "c" ] -> hook name AfterDrain 9000 |] }
     tell policy
-        [ 0, sigterm, [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 50) ]
+        [ 0, sigterm, [ FailReadiness; FireStopping; StopHost; CloseListeners false; WakeAt(at 50) ]
           4000, sigterm, [ AbortConnections; StartHook 0; WakeAt(at 13_000) ]
           8000, sigterm, [ CancelHook 0; StartHook 1; WakeAt(at 17_000) ]
           12_000, sigterm, [ CancelHook 1; StartHook 2; WakeAt(at 21_000) ]
@@ -205,7 +204,7 @@ let ``a signal after the one that forced cuts the after-drain hook that hangs`` 
 [<Fact>]
 let ``without a grace period a drain waits for ever`` () =
     tell { plain with GracePeriod = ValueNone; LameDuck = ms 300 }
-        [ 0, sigterm, [ FailReadiness; FireStopping; AnnounceLeaving; WakeAt(at 300) ]
+        [ 0, sigterm, [ FailReadiness; FireStopping; StopHost; AnnounceLeaving; WakeAt(at 300) ]
           300, Woke, [ CloseListeners false; WakeAt(at 350) ]
           310, ListenersClosed, [ RetireConnections; SweepConnections ]
           320, ConnectionsSwept(ms 100), [ WakeAt(at 420) ]
@@ -229,7 +228,7 @@ let ``nobody was busy: a second look, and then the way out without a lame duck``
           3606, IdleSampled(0, ms 999), [ ResumeAccepting; WakeAt(at 4606) ]
           4606, Woke, [ SampleIdle ]
           4607, IdleSampled(0, ms 2000), [ PauseAccepting; SampleIdle ]
-          4608, IdleSampled(0, ms 2001), [ FailReadiness; FireStopping; CloseListeners false; WakeAt(at 4658) ]
+          4608, IdleSampled(0, ms 2001), [ FailReadiness; FireStopping; StopHost; CloseListeners false; WakeAt(at 4658) ]
           4609, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 34_608) ]
           4610, GateEmptied, [ Exit 0 ] ]
     |> isExitedWith []
@@ -241,7 +240,7 @@ let ``whoever asks while accepting is paused gets it back first`` () =
         [ 1000, Woke, [ SampleIdle ]
           1001, IdleSampled(0, ms 1000), [ PauseAccepting; SampleIdle ] ]
     tell policy
-        (paused @ [ 1002, sigterm, [ ResumeAccepting; FailReadiness; FireStopping; AnnounceLeaving; WakeAt(at 1302) ] ])
+        (paused @ [ 1002, sigterm, [ ResumeAccepting; FailReadiness; FireStopping; StopHost; AnnounceLeaving; WakeAt(at 1302) ] ])
     |> ignore
     tell policy
         (paused
@@ -269,7 +268,7 @@ let ``a successor takes over: no lame duck, readiness holds, its queue is its ow
     tell { plain with LameDuck = ms 300 }
         [ 0, HandOverRequested, [ StartSuccessor; WakeAt(at 10_000) ]
           1, HandOverRequested, [ RefuseHandOver; WakeAt(at 10_000) ]
-          900, SuccessorReady, [ FireStopping; CloseListeners true; WakeAt(at 950) ]
+          900, SuccessorReady, [ FireStopping; StopHost; CloseListeners true; WakeAt(at 950) ]
           901, HandOverRequested, [ RefuseHandOver; WakeAt(at 950) ]
           910, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 30_900) ]
           920, GateEmptied, [ Exit 0 ]
@@ -294,14 +293,14 @@ let ``a look at idleness leaves the successor on its way up`` () =
         [ 900, HandOverRequested, [ StartSuccessor; WakeAt(at 1000) ]
           1000, Woke, [ SampleIdle; WakeAt(at 10_900) ]
           1001, IdleSampled(0, ms 1001), [ WakeAt(at 2001) ]
-          1002, SuccessorReady, [ FireStopping; CloseListeners true; WakeAt(at 1052) ] ]
+          1002, SuccessorReady, [ FireStopping; StopHost; CloseListeners true; WakeAt(at 1052) ] ]
     |> ignore
 
 [<Fact>]
 let ``a stop while a successor starts abandons it`` () =
     tell plain
         [ 0, HandOverRequested, [ StartSuccessor; WakeAt(at 10_000) ]
-          5, sigterm, [ AbandonSuccessor; FailReadiness; FireStopping; CloseListeners false; WakeAt(at 55) ]
+          5, sigterm, [ AbandonSuccessor; FailReadiness; FireStopping; StopHost; CloseListeners false; WakeAt(at 55) ]
           6, SuccessorReady, [ WakeAt(at 55) ] ]
     |> ignore
 
@@ -309,6 +308,6 @@ let ``a stop while a successor starts abandons it`` () =
 let ``a force before the hand-over's hooks are done leaves the successor its queue`` () =
     tell { plain with Hooks = [| hook "a" BeforeDrain 100 |] }
         [ 0, HandOverRequested, [ StartSuccessor; WakeAt(at 10_000) ]
-          9, SuccessorReady, [ FireStopping; StartHook 0; WakeAt(at 109) ]
+          9, SuccessorReady, [ FireStopping; StopHost; StartHook 0; WakeAt(at 109) ]
           10, ForceRequested HostTimedOut, [ CancelHook 0; CloseListeners true; AbortConnections; Exit 2 ] ]
     |> isExitedWith [ HookTrouble("a", Cancelled); Forced HostTimedOut ]

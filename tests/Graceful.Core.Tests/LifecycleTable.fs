@@ -14,37 +14,42 @@ type private Heard =
 
 let private hear stage successor event =
     match stage, event with
-    | (Stage.Running | Stage.IdleExpired), StopRequested _ -> Handled
+    | (Stage.Running | Stage.IdleExpired | Stage.Drilling), StopRequested _ -> Handled
     | (Stage.BeforeDrainHooks | Stage.LameDuck | Stage.ClosingListeners | Stage.Draining | Stage.AfterDrainHooks),
       StopRequested _ -> HandledIfNews
     | (Stage.BeforeDrainHooks | Stage.LameDuck | Stage.ClosingListeners | Stage.Draining | Stage.AfterDrainHooks),
       ForceRequested cause -> if stage = Stage.AfterDrainHooks && cause = StopNow then Ignored else Handled
-    | (Stage.Running | Stage.IdleExpired | Stage.Exited), ForceRequested _ -> Ignored
-    // A sample is out in both: that is what these two wait for.
-    | (Stage.Running | Stage.IdleExpired), IdleSampled _ -> Handled
+    | (Stage.Running | Stage.IdleExpired | Stage.Drilling | Stage.Exited), ForceRequested _ -> Ignored
+    // Where nothing can be undone, and where no drill can begin, that is refused, which is an order too.
+    | (Stage.Running | Stage.IdleExpired | Stage.Drilling | Stage.BeforeDrainHooks | Stage.LameDuck),
+      (ResumeRequested | DrillRequested _)
+    | (Stage.ClosingListeners | Stage.Draining | Stage.AfterDrainHooks | Stage.Exited), (ResumeRequested | DrillRequested _) -> Handled
+    // A sample is out in these.
+    | (Stage.Running | Stage.IdleExpired | Stage.Drilling), IdleSampled _ -> Handled
     | (Stage.BeforeDrainHooks | Stage.LameDuck | Stage.ClosingListeners | Stage.Draining | Stage.AfterDrainHooks),
       IdleSampled _ -> Ignored
     | Stage.ClosingListeners, ListenersClosed -> Handled
-    | (Stage.Running | Stage.IdleExpired | Stage.BeforeDrainHooks | Stage.LameDuck | Stage.Draining), ListenersClosed
+    | (Stage.Running | Stage.IdleExpired | Stage.Drilling), ListenersClosed
+    | (Stage.BeforeDrainHooks | Stage.LameDuck | Stage.Draining), ListenersClosed
     | Stage.AfterDrainHooks, ListenersClosed -> Ignored
     // A sweep is out in both.
     | (Stage.ClosingListeners | Stage.Draining), ConnectionsSwept _
     | Stage.Draining, GateEmptied -> Handled
-    | (Stage.Running | Stage.IdleExpired | Stage.BeforeDrainHooks | Stage.LameDuck | Stage.AfterDrainHooks),
+    | (Stage.Running | Stage.IdleExpired | Stage.Drilling | Stage.BeforeDrainHooks | Stage.LameDuck | Stage.AfterDrainHooks),
       (ConnectionsSwept _ | GateEmptied)
     | Stage.ClosingListeners, GateEmptied -> Ignored
     | (Stage.BeforeDrainHooks | Stage.AfterDrainHooks), HookFinished _ -> Handled
-    | (Stage.Running | Stage.IdleExpired | Stage.LameDuck | Stage.ClosingListeners | Stage.Draining), HookFinished _ ->
-        Ignored
+    | (Stage.Running | Stage.IdleExpired | Stage.Drilling), HookFinished _
+    | (Stage.LameDuck | Stage.ClosingListeners | Stage.Draining), HookFinished _ -> Ignored
     // Where no hand-over can begin it is refused, which is an order too.
-    | (Stage.Running | Stage.IdleExpired | Stage.BeforeDrainHooks | Stage.LameDuck), HandOverRequested
+    | (Stage.Running | Stage.IdleExpired | Stage.Drilling | Stage.BeforeDrainHooks | Stage.LameDuck), HandOverRequested
     | (Stage.ClosingListeners | Stage.Draining | Stage.AfterDrainHooks | Stage.Exited), HandOverRequested -> Handled
     | Stage.Running, (SuccessorReady | SuccessorFailed _) -> if successor then Handled else Ignored
-    | (Stage.IdleExpired | Stage.BeforeDrainHooks | Stage.LameDuck | Stage.ClosingListeners),
+    | (Stage.IdleExpired | Stage.Drilling | Stage.BeforeDrainHooks | Stage.LameDuck | Stage.ClosingListeners),
       (SuccessorReady | SuccessorFailed _)
     | (Stage.Draining | Stage.AfterDrainHooks), (SuccessorReady | SuccessorFailed _) -> Ignored
     // Long before anything is due.
-    | (Stage.Running | Stage.IdleExpired | Stage.BeforeDrainHooks | Stage.LameDuck | Stage.ClosingListeners), Woke
+    | (Stage.Running | Stage.IdleExpired | Stage.Drilling | Stage.BeforeDrainHooks | Stage.LameDuck | Stage.ClosingListeners), Woke
     | (Stage.Draining | Stage.AfterDrainHooks), Woke -> Ignored
     | Stage.Exited, StopRequested _ -> HandledIfNews
     | Stage.Exited,
@@ -58,22 +63,24 @@ let private policy =
       DoubleKick = ms 5000
       IdleLimit = ValueSome(ms 60_000)
       SuccessorLimit = ms 10_000
-      Hooks = [| { Name = "before"; Stage = BeforeDrain; TimeLimit = ms 1000 }
-                 { Name = "after"; Stage = AfterDrain; TimeLimit = ms 1000 } |] }
+      Hooks = [| hook "before" BeforeDrain 1000; hook "after" AfterDrain 1000 |] }
+
+let private runs index = { Running = [ { Index = index; Due = at 1000 } ]; Waiting = [] }
 
 let private leaving =
-    { Trigger = Signal 15; LastKick = ValueSome(at 0); Deadline = ValueSome(at 30_000); Troubles = [] }
+    { Trigger = Signal 15; Return = NoReturn; LastKick = ValueSome(at 0); Deadline = ValueSome(at 30_000); Troubles = [] }
 
 /// One state a stage and more where a stage waits for different things, with the moment at which they are asked.
 let private states =
     [ Running(Absent, ValueNone)
       Running(Starting(at 10_000), ValueNone)
       IdleExpired
-      Draining(leaving, RunningBeforeHooks { Index = 0; Due = at 1000 })
+      Drilling(at 300, ValueNone)
+      Draining(leaving, RunningBeforeHooks(runs 0))
       Draining(leaving, LameDuck(at 300))
       Draining(leaving, ClosingListeners ValueNone)
       Draining(leaving, AwaitingEmptied ValueNone)
-      Hooks(leaving, { Index = 1; Due = at 1000 })
+      Hooks(leaving, runs 1)
       Exited leaving ]
 
 let private events hook =
@@ -87,6 +94,9 @@ let private events hook =
       ForceRequested SecondSignal
       ForceRequested HostTimedOut
       ForceRequested StopNow
+      ForceRequested HookFailed
+      ResumeRequested
+      DrillRequested(ms 300)
       IdleSampled(0, ms 60_000)
       IdleSampled(1, ms 0)
       ListenersClosed
@@ -101,10 +111,11 @@ let private events hook =
 
 let private hookOf state =
     match state with
-    | Draining(_, RunningBeforeHooks run)
-    | Hooks(_, run) -> run.Index
+    | Draining(_, RunningBeforeHooks progress)
+    | Hooks(_, progress) -> progress.Running.Head.Index
     | Running _
     | IdleExpired
+    | Drilling _
     | Draining _
     | Exited _ -> 0
 
@@ -113,6 +124,7 @@ let private successorOf state =
     | Running(Starting _, _) -> true
     | Running(Absent, _)
     | IdleExpired
+    | Drilling _
     | Draining _
     | Hooks _
     | Exited _ -> false
@@ -158,6 +170,7 @@ let ``the gravest trouble makes the exit code`` () =
     Assert.Equal(3, code [ Forced SecondSignal; Forced GracePeriodOver; HookTrouble("hook", TimedOut) ])
     Assert.Equal(3, code [ Forced GracePeriodOver; Forced SecondSignal ])
     Assert.Equal(3, code [ HookTrouble("hook", Cancelled); Forced StopNow; Forced HostTimedOut ])
+    Assert.Equal(1, code [ Forced HookFailed; HookTrouble("hook", Failed "broke") ])
 
 [<Fact>]
 let ``each stage has its name`` () =
@@ -165,7 +178,7 @@ let ``each stage has its name`` () =
     for name in names do
         Assert.Equal($"%A{name}", string name)
     Assert.Equal<Stage list>(
-        [ Stage.Running; Stage.IdleExpired; Stage.BeforeDrainHooks; Stage.LameDuck; Stage.ClosingListeners; Stage.Draining
+        [ Stage.Running; Stage.IdleExpired; Stage.Drilling; Stage.BeforeDrainHooks; Stage.LameDuck; Stage.ClosingListeners; Stage.Draining
           Stage.AfterDrainHooks; Stage.Exited ],
         names
     )

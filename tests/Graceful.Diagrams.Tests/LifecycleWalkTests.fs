@@ -30,5 +30,5 @@ let ``the walk hears every event in every stage, and sees every order`` () =
 let ``time goes by in the walk: everything that can fall due does`` () =
     let due = set [ for taken in all do if taken.Event = Woke then LifecycleWalk.nameOf taken ]
     let expected =
-        [ "grace period over"; "successor's time over"; "idle look due"; "hook's time over"; "lame duck over"; "sweep due"; "nothing due" ]
+        [ "grace period over"; "successor's time over"; "idle look due"; "drill over"; "hook's time over"; "lame duck over"; "sweep due"; "nothing due" ]
     Assert.Equal<Set<string>>(set [ for what in expected -> $"Woke: {what}" ], due)

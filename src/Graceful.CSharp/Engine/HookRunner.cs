@@ -3,14 +3,14 @@ using Graceful.Core;
 namespace Graceful.Engine;
 
 /// <summary>Runs the user's hooks when the core says so, outside the mailbox. When they are over time is the core's business.</summary>
-internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<Event> post) : IDisposable
+internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<Letter> post) : IDisposable
 {
     private static readonly AsyncLocal<HookRunner?> InsideHook = new();
 
     /// <summary>It is a matter of microseconds; no hook is held up longer than this.</summary>
     private static readonly TimeSpan StartAfterLimit = TimeSpan.FromSeconds(1);
 
-    private readonly CancellationTokenSource?[] _running = new CancellationTokenSource?[hooks.Count];
+    private readonly Dictionary<int, CancellationTokenSource> _running = [];
 
     /// <summary>Whether the caller runs as part of a hook, so that waiting for the end would be waiting for itself.</summary>
     public bool IsInsideHook => InsideHook.Value == this;
@@ -20,30 +20,39 @@ internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<E
 
     public void Start(int index, StopReason reason)
     {
-        var source = _running[index] = new CancellationTokenSource();
-        _ = Task.Run(() => RunAsync(index, reason, source.Token));
+        var run = new CancellationTokenSource();
+        lock (_running)
+        {
+            _running[index] = run;
+        }
+
+        _ = Task.Run(() => RunAsync(index, reason, run));
     }
 
     public void Cancel(int index)
     {
-        // The callbacks of the token are the user's code, so they run elsewhere.
-        if (_running[index] is { } source)
+        lock (_running)
         {
-            _ = source.CancelAsync();
+            // The callbacks of the token are the user's code, so they run elsewhere.
+            _ = _running[index].CancelAsync();
         }
     }
 
     public void Dispose()
     {
-        foreach (var source in _running)
+        lock (_running)
         {
-            source?.Dispose();
+            foreach (var run in _running.Values)
+            {
+                run.Dispose();
+            }
         }
     }
 
-    private async Task RunAsync(int index, StopReason reason, CancellationToken token)
+    private async Task RunAsync(int index, StopReason reason, CancellationTokenSource run)
     {
         InsideHook.Value = this;
+        var token = run.Token;
         StartAfter?.WaitOne(StartAfterLimit);
         HookResult result;
         try
@@ -58,6 +67,6 @@ internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<E
             result = HookResult.NewFailed($"{e.GetType().Name}: {e.Message}");
         }
 
-        post(Event.NewHookFinished(index, result));
+        post(new Letter(Event.NewHookFinished(index, result), run));
     }
 }

@@ -19,23 +19,27 @@ internal sealed class LifecycleEngine : IDisposable
     [ThreadStatic]
     private static bool _insideMailbox;
 
-    private readonly Channel<Event> _mailbox = Channel.CreateUnbounded<Event>(new() { SingleReader = true });
+    private readonly Channel<Letter> _mailbox = Channel.CreateUnbounded<Letter>(new() { SingleReader = true });
     private readonly List<IIntake> _intakes = [];
     private readonly TaskCompletionSource _startedUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ShutdownReport> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ShutdownReport> _reported = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly CancellationTokenSource _leaving = new();
-    private readonly CancellationTokenSource _stopping = new();
+    private readonly CancellationTokenSource _hostStop = new();
     private readonly CancellationTokenSource _aborting = new();
     private readonly ILogger _log;
     private readonly BackgroundLog _words = new();
     private readonly BackgroundLog _calls = new();
     private readonly EngineClock _clock;
-    private readonly Policy _policy;
+    private readonly Lock _deciding = new();
     private readonly HookRunner _hooks;
     private readonly ReportBuilder _report;
     private readonly ITimer _timer;
+    private Policy _policy;
     private Lifecycle _state;
+    private CancellationTokenSource _stopping = new();
+    private TaskCompletionSource _undone = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource<bool>? _drill;
+    private WaitHandle? _hostIsTold;
     private long _deadline = long.MaxValue;
     private int _asked;
     private bool _ready = true;
@@ -43,10 +47,11 @@ internal sealed class LifecycleEngine : IDisposable
     public LifecycleEngine(GracefulOptions options, ILogger log)
     {
         _log = log;
-        _policy = options.ToPolicy();
+        Hooks = new HookList(options.Arranged());
+        _policy = options.ToPolicy(Hooks);
         _clock = new EngineClock(options.TimeProvider);
-        _hooks = new HookRunner(options.Hooks, Post);
-        _report = new ReportBuilder(options.Hooks, Figures);
+        _hooks = new HookRunner(Hooks, letter => _mailbox.Writer.TryWrite(letter));
+        _report = new ReportBuilder(Hooks, Figures);
         var now = _clock.Now;
         _state = LifecycleModule.initial(_policy, now);
         Recorder = options.Record is null ? null : Record(options, HeaderLine.Of(options.TimeProvider.GetUtcNow(), now, _policy, _state));
@@ -65,6 +70,12 @@ internal sealed class LifecycleEngine : IDisposable
 
     public DrainFigures Figures { get; } = new();
 
+    /// <summary>Under the indices by which the core knows them.</summary>
+    public HookList Hooks { get; }
+
+    /// <summary>Why the server leaves; null as long as it does not.</summary>
+    public StopReason? Reason => _report.Reason;
+
     public ConnectionStateHandler? StateHandler { get; }
 
     public EngineClock Clock => _clock;
@@ -75,10 +86,14 @@ internal sealed class LifecycleEngine : IDisposable
     /// <summary>Takes down what happens, if the user wants that.</summary>
     public Recorder? Recorder { get; }
 
-    /// <summary>Fires with <see cref="Stopping"/>, but no callback of the user's can hold its callbacks up.</summary>
-    public CancellationToken Leaving => _leaving.Token;
+    /// <summary>Fires when the host is to stop: there is no way back.</summary>
+    public CancellationToken HostStop => _hostStop.Token;
 
-    public CancellationToken Stopping => _stopping.Token;
+    /// <summary>A new one after each stop that was undone.</summary>
+    public CancellationToken Stopping => Volatile.Read(ref _stopping).Token;
+
+    /// <summary>Completes when the next stop is undone.</summary>
+    public Task Undone => Volatile.Read(ref _undone).Task;
 
     /// <summary>Fires when what is left is cut off.</summary>
     public CancellationToken Aborting => _aborting.Token;
@@ -161,7 +176,37 @@ internal sealed class LifecycleEngine : IDisposable
     /// <summary>A signal that this system does not know is nothing to fail for.</summary>
     public void SaySignalUnknown(string name) => Say(() => Log.SignalUnknown(_log, name));
 
-    public void Post(Event happened) => _mailbox.Writer.TryWrite(happened);
+    public void Post(Event happened) => _mailbox.Writer.TryWrite(new Letter(happened));
+
+    /// <summary>Wants the stop or the drill undone; false when there is none that may be.</summary>
+    public Task<bool> ResumeAsync() => AskAsync(Event.ResumeRequested);
+
+    /// <summary>Practises a lame duck; true at its end, false when a stop came, or none could begin.</summary>
+    public Task<bool> DrillAsync(TimeSpan lameDuck) => AskAsync(Event.NewDrillRequested(lameDuck));
+
+    /// <summary>One hook more, as long as its stage has not begun.</summary>
+    /// <returns>By how much it makes the way out longer.</returns>
+    /// <exception cref="InvalidOperationException">It has.</exception>
+    /// <exception cref="ArgumentException">The hook does not go with the others.</exception>
+    public TimeSpan AddHook(HookRegistration hook)
+    {
+        lock (_deciding)
+        {
+            var result = LifecycleModule.addHook(_policy, hook.ToCore(), _state);
+            if (result.IsError)
+            {
+                throw result.ErrorValue is HookRefusal.Faulty faulty
+                    ? new ArgumentException(string.Join(" ", faulty.Item.Select(HookRegistration.TextOf)))
+                    : new InvalidOperationException($"The hook '{hook.Name}' comes too late: its stage has begun or is over.");
+            }
+
+            var before = HookGraph.longest(_policy.Hooks, HookStage.AfterDrain);
+            _policy = result.ResultValue;
+            Hooks.Add(hook);
+            Recorder?.Added(_clock.Now, _policy.Hooks[^1]);
+            return HookGraph.longest(_policy.Hooks, HookStage.AfterDrain) - before;
+        }
+    }
 
     /// <summary>Asks for a stop; true for the first one who does.</summary>
     public bool Stop(Trigger trigger, string? by = null)
@@ -188,8 +233,8 @@ internal sealed class LifecycleEngine : IDisposable
     /// <summary>The listeners are bound: from now on there is something that can be closed.</summary>
     public void StartedUp() => _startedUp.TrySetResult();
 
-    /// <summary>Hooks that start from now on find that the host was told.</summary>
-    public void StartHooksAfter(WaitHandle hostIsTold) => _hooks.StartAfter = hostIsTold;
+    /// <summary>Hooks that start when there is no way back find that the host was told.</summary>
+    public void StartHooksAfter(WaitHandle hostIsTold) => _hostIsTold = hostIsTold;
 
     public void Add(IIntake intake)
     {
@@ -287,6 +332,7 @@ internal sealed class LifecycleEngine : IDisposable
         Recorder?.Dispose();
         _timer.Dispose();
         _hooks.Dispose();
+        _drill?.TrySetResult(false);
         _exited.TrySetCanceled();
         _reported.TrySetCanceled();
     }
@@ -296,21 +342,44 @@ internal sealed class LifecycleEngine : IDisposable
         while (await _mailbox.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
             _insideMailbox = true;
-            while (_mailbox.Reader.TryRead(out var happened))
+            while (_mailbox.Reader.TryRead(out var letter))
             {
-                Take(happened);
+                if (letter.Run is not { IsCancellationRequested: true })
+                {
+                    Take(letter.Happened, letter.Answer);
+                }
             }
 
             _insideMailbox = false;
         }
     }
 
-    private void Take(Event happened)
+    private async Task<bool> AskAsync(Event wish)
+    {
+        var answer = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        return _mailbox.Writer.TryWrite(new Letter(wish, Answer: answer)) && await answer.Task.ConfigureAwait(false);
+    }
+
+    private (Stage Left, Lifecycle Next, IEnumerable<Effect> Effects) Decide(Instant now, Event happened)
+    {
+        lock (_deciding)
+        {
+            var left = LifecycleModule.stage(_state);
+            var (next, effects) = LifecycleModule.step(_policy, now, happened, _state);
+            _state = next;
+            return (left, next, effects);
+        }
+    }
+
+    private void Take(Event happened, TaskCompletionSource<bool>? answer)
     {
         var now = _clock.Now;
-        var left = LifecycleModule.stage(_state);
-        var (next, effects) = LifecycleModule.step(_policy, now, happened, _state);
-        _state = next;
+        var (left, next, effects) = Decide(now, happened);
+        if (left.Tag == Stage.Tags.Drilling && !next.IsDrilling)
+        {
+            _drill?.TrySetResult(next.IsRunning);
+        }
+
         Volatile.Write(ref _deadline, LifecycleModule.deadline(next) is { IsSome: true } due ? due.Value.ticks : long.MaxValue);
         try
         {
@@ -335,6 +404,16 @@ internal sealed class LifecycleEngine : IDisposable
             {
                 Say(() => Log.EffectFailed(_log, e, effect));
             }
+        }
+
+        if (happened.IsDrillRequested && !effects.Any(effect => effect.IsRefuseDrill))
+        {
+            // Whoever asked wants to hear of its end.
+            _drill = answer;
+        }
+        else
+        {
+            answer?.TrySetResult(!effects.Any(effect => effect.IsRefuseResume || effect.IsRefuseDrill));
         }
     }
 
@@ -369,6 +448,23 @@ internal sealed class LifecycleEngine : IDisposable
                 // The callbacks are the users' code, so they run elsewhere; and the drain need not wait for the log.
                 _ = Task.Run(AnnounceAsync);
                 break;
+            case { IsStopHost: true }:
+                _hooks.StartAfter = _hostIsTold;
+                _ = _hostStop.CancelAsync();
+                break;
+            case { IsRestoreReadiness: true }:
+                Volatile.Write(ref _ready, true);
+                break;
+            case { IsRenewStopping: true }:
+                Renew();
+                break;
+            case { IsWithdrawNotice: true }:
+                Step(GateEvent.Withdraw);
+                break;
+            case { IsRefuseResume: true }:
+            case { IsRefuseDrill: true }:
+                // Whoever asked waits for the answer to the letter.
+                break;
             case { IsAnnounceLeaving: true }:
                 Step(GateEvent.Announce);
                 ApplyToAll(ConnectionEvent.Retire);
@@ -392,7 +488,7 @@ internal sealed class LifecycleEngine : IDisposable
                 break;
             case Effect.StartHook hook:
                 _report.HookStarted(hook.index, _clock.Elapsed);
-                _hooks.Start(hook.index, _report.Reason);
+                _hooks.Start(hook.index, _report.Reason!.Value);
                 break;
             case Effect.CancelHook hook:
                 _report.HookEnded(hook.index, _clock.Elapsed);
@@ -413,10 +509,18 @@ internal sealed class LifecycleEngine : IDisposable
 
     private Task AnnounceAsync()
     {
-        // First of all the host, whatever the log or a callback does with its thread.
-        var told = Task.WhenAll(_leaving.CancelAsync(), _stopping.CancelAsync());
-        Say(() => Log.Stopping(_log, _report.Reason.ToString()));
+        var told = Volatile.Read(ref _stopping).CancelAsync();
+        Say(() => Log.Stopping(_log, _report.Reason.ToString()!));
         return told;
+    }
+
+    /// <summary>The tokens that have fired stay with those who have them.</summary>
+    private void Renew()
+    {
+        Volatile.Write(ref _stopping, new CancellationTokenSource());
+        Volatile.Write(ref _asked, 0);
+        Say(() => Log.Resumed(_log));
+        Interlocked.Exchange(ref _undone, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
     }
 
     private async Task TerminateAsync(int code)

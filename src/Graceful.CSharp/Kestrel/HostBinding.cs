@@ -35,7 +35,7 @@ internal sealed class HostBinding(
         {
             engine.StartedUp();
             engine.StartHooksAfter(application.ApplicationStopping.WaitHandle);
-            engine.Leaving.Register(application.StopApplication);
+            engine.HostStop.Register(application.StopApplication);
         });
         _ = LeaveAStuckStartAsync();
         _ = RehearseAsync();

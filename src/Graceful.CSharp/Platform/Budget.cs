@@ -45,7 +45,7 @@ internal static class Budget
             within.Insert(0, Term(nameof(GracefulOptions.LameDuck), options.LameDuck));
         }
 
-        var after = options.Hooks.Where(hook => hook.AfterDrain).Select(hook => Term($"hook '{hook.Name}'", hook.Limit));
+        var after = options.LongestAfterDrain().Select(hook => Term($"hook '{hook.Name}'", hook.Limit));
         var terms = after.Prepend(within.Count == 0 ? grace : $"{grace} (with {string.Join(", ", within)} in it)").ToList();
         return terms.Count == 1 ? terms[0] : $"{string.Join(" + ", terms)} = {Text(sum)}";
     }

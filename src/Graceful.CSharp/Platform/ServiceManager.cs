@@ -58,7 +58,7 @@ internal sealed class ServiceManager : IThreadPoolWorkItem, IDisposable
         LifecycleEngine engine, GracefulOptions options, NotifySocket socket, int processId, TimeSpan? watchdog, TimeSpan limit, bool lifetimeTells, ILogger log)
     {
         _engine = engine;
-        _hooks = options.Hooks;
+        _hooks = engine.Hooks;
         _socket = socket;
         _processId = processId;
         _feedInterval = watchdog / 2;
@@ -144,7 +144,8 @@ internal sealed class ServiceManager : IThreadPoolWorkItem, IDisposable
     /// <summary>On the mailbox: only takes note.</summary>
     private void Observe(Lifecycle state)
     {
-        if (ReportBuilder.ShutdownOf(state) is null)
+        // What may be undone is not told: systemd has no word for it.
+        if (ReportBuilder.ShutdownOf(state) is null || LifecycleModule.mayResume(state))
         {
             return;
         }

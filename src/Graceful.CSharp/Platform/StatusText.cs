@@ -23,11 +23,11 @@ internal static class StatusText
         text.Append(CultureInfo.InvariantCulture, $"{(leaving.IsExited ? "Left" : "Leaving")} after {ReportBuilder.ReasonOf(shutdown.Trigger)}: ");
         text.Append(leaving switch
         {
-            Lifecycle.Draining { Item2.IsRunningBeforeHooks: true } before => $"before-drain hook '{hooks[before.Item2.run.Index].Name}'",
+            Lifecycle.Draining { Item2.IsRunningBeforeHooks: true } before => Of("before-drain", before.Item2.hooks, hooks),
             Lifecycle.Draining { Item2.IsLameDuck: true } => "lame duck",
             Lifecycle.Draining { Item2.IsClosingListeners: true } => "closing listeners",
             Lifecycle.Draining => "draining",
-            Lifecycle.Hooks after => $"after-drain hook '{hooks[after.Item2.Index].Name}'",
+            Lifecycle.Hooks after => Of("after-drain", after.Item2, hooks),
             _ => string.Create(CultureInfo.InvariantCulture, $"exit code {LifecycleModule.exitCode(shutdown.Troubles)}, the host stops"),
         });
         if (leaving is Lifecycle.Draining)
@@ -41,6 +41,9 @@ internal static class StatusText
 
         return OneLine(text);
     }
+
+    private static string Of(string stage, HookProgress progress, IReadOnlyList<HookRegistration> hooks) =>
+        $"{stage} {(progress.Running.Length == 1 ? "hook" : "hooks")} {string.Join(", ", progress.Running.Select(run => $"'{hooks[run.Index].Name}'"))}";
 
     /// <summary>A name may hold anything; a line break would begin another assignment.</summary>
     private static string OneLine(StringBuilder text)

@@ -21,15 +21,17 @@ internal static class CoreText
     public static readonly Vocabulary<Phase> Phases = new(Phase.New, Phase.Active, Phase.Idle, Phase.Hijacked, Phase.Closed);
 
     public static readonly Vocabulary<GateEvent> GateEvents = new(
-        GateEvent.Enter, GateEvent.Leave, GateEvent.Announce, GateEvent.Drain, GateEvent.Shut);
+        GateEvent.Enter, GateEvent.Leave, GateEvent.Announce, GateEvent.Withdraw, GateEvent.Drain, GateEvent.Shut);
 
     public static readonly Vocabulary<GateEffect> GateEffects = new(
         GateEffect.NoChange, GateEffect.Admit, GateEffect.AdmitRetiring, GateEffect.Refuse, GateEffect.Emptied);
 
     public static readonly Vocabulary<ForceCause> ForceCauses = new(
-        ForceCause.GracePeriodOver, ForceCause.SecondSignal, ForceCause.HostTimedOut, ForceCause.StopNow);
+        ForceCause.GracePeriodOver, ForceCause.SecondSignal, ForceCause.HostTimedOut, ForceCause.StopNow, ForceCause.HookFailed);
 
     public static readonly Vocabulary<HookStage> HookStages = new(HookStage.BeforeDrain, HookStage.AfterDrain);
+
+    public static readonly Vocabulary<FailurePolicy> FailurePolicies = new(FailurePolicy.Continue, FailurePolicy.Force);
 
     public static string Of(TimeSpan span) => span.ToString("c", CultureInfo.InvariantCulture);
 
@@ -39,6 +41,7 @@ internal static class CoreText
     {
         Lifecycle.Running running =>
             $"Running, successor {(running.Item1.IsAbsent ? "absent" : $"due {Of(running.Item1.due)}")}, idle check {Of(running.idleCheck)}",
+        Lifecycle.Drilling drilling => $"Drilling, until {Of(drilling.until)}, idle check {Of(drilling.idleCheck)}",
         Lifecycle.Draining draining => $"Draining, {Of(draining.Item2)}, {Of(draining.Item1)}",
         Lifecycle.Hooks hooks => $"Hooks, {Of(hooks.Item2)}, {Of(hooks.Item1)}",
         Lifecycle.Exited exited => $"Exited, {Of(exited.Item)}",
@@ -66,16 +69,21 @@ internal static class CoreText
 
     private static string Of(DrainStage stage) => stage switch
     {
-        { IsRunningBeforeHooks: true } => Of(stage.run),
+        { IsRunningBeforeHooks: true } => Of(stage.hooks),
         { IsLameDuck: true } => $"lame duck until {Of(stage.until)}",
         { IsClosingListeners: true } => $"closing listeners, sweep {Of(stage.sweep)}",
         _ => $"sweep {Of(stage.sweep)}",
     };
 
-    private static string Of(HookRun run) => string.Create(CultureInfo.InvariantCulture, $"hook {run.Index} until {Of(run.Due)}");
+    private static string Of(HookProgress hooks) =>
+        $"hooks [{string.Join("; ", hooks.Running.Select(Of))}], waiting [{string.Join("; ", hooks.Waiting)}]";
+
+    private static string Of(HookRun run) => string.Create(CultureInfo.InvariantCulture, $"{run.Index} until {Of(run.Due)}");
+
+    private static string Of(Return way) => way.IsNoReturn ? "no return" : $"may resume, idle check {Of(way.idleCheck)}";
 
     private static string Of(Shutdown shutdown) =>
-        $"after {Of(shutdown.Trigger)}, last kick {Of(shutdown.LastKick)}, deadline {Of(shutdown.Deadline)}, "
+        $"after {Of(shutdown.Trigger)}, {Of(shutdown.Return)}, last kick {Of(shutdown.LastKick)}, deadline {Of(shutdown.Deadline)}, "
         + $"troubles [{string.Join("; ", shutdown.Troubles.Reverse().Select(Of))}]";
 
     private static string Of(Trouble trouble) => trouble switch

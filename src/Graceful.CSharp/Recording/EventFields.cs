@@ -32,6 +32,10 @@ internal static class EventFields
                 json.WriteNumber("hook", finished.index);
                 WriteResult(finished.Item2, json);
                 break;
+            case Event.DrillRequested drill:
+                json.WriteString("lifecycle", nameof(Event.DrillRequested));
+                json.WriteString("lameDuck", CoreText.Of(drill.lameDuck));
+                break;
             case Event.SuccessorFailed failed:
                 json.WriteString("lifecycle", nameof(Event.SuccessorFailed));
                 json.WriteString("message", failed.message);
@@ -46,6 +50,8 @@ internal static class EventFields
     {
         nameof(Event.StopRequested) => Event.NewStopRequested(ReadTrigger(fields)),
         nameof(Event.ForceRequested) => Event.NewForceRequested(fields.Case("cause", CoreText.ForceCauses)),
+        nameof(Event.ResumeRequested) => Event.ResumeRequested,
+        nameof(Event.DrillRequested) => Event.NewDrillRequested(fields.Span("lameDuck")),
         nameof(Event.IdleSampled) => Event.NewIdleSampled(fields.Int("busy"), fields.Span("quietFor")),
         nameof(Event.ListenersClosed) => Event.ListenersClosed,
         nameof(Event.ConnectionsSwept) => Event.NewConnectionsSwept(fields.Span("lookAgain")),

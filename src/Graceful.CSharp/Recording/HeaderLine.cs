@@ -14,7 +14,7 @@ namespace Graceful.Recording;
 internal sealed record HeaderLine(string Version, DateTimeOffset Started, Instant At, Policy Policy, string State)
 {
     /// <summary>Raised with every change after which older readers would go wrong.</summary>
-    public const int Format = 1;
+    public const int Format = 2;
 
     public static HeaderLine Of(DateTimeOffset started, Instant at, Policy policy, Lifecycle state) => new(
         typeof(HeaderLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "?",
@@ -39,8 +39,7 @@ internal sealed record HeaderLine(string Version, DateTimeOffset Started, Instan
         }
 
         var policy = fields.Object("policy");
-        var hooks = policy.Objects("hooks").Select(hook =>
-            new Hook(hook.Text("name"), hook.Case("stage", CoreText.HookStages), hook.Span("limit"))).ToArray();
+        var hooks = policy.Objects("hooks").Select(HookLine.ReadHook).ToArray();
         return new HeaderLine(
             fields.Text("version"),
             DateTimeOffset.TryParse(fields.Text("started"), CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind, out var started)
@@ -71,11 +70,7 @@ internal sealed record HeaderLine(string Version, DateTimeOffset Started, Instan
         json.WriteStartArray("hooks");
         foreach (var hook in Policy.Hooks)
         {
-            json.WriteStartObject();
-            json.WriteString("name", hook.Name);
-            json.WriteString("stage", CoreText.HookStages[hook.Stage.Tag]);
-            json.WriteString("limit", CoreText.Of(hook.TimeLimit));
-            json.WriteEndObject();
+            HookLine.WriteHook(hook, json);
         }
 
         json.WriteEndArray();

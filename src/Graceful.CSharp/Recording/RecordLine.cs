@@ -30,11 +30,12 @@ internal abstract record RecordLine(Instant At)
         return fields switch
         {
             _ when fields.Has("lifecycle") => LifecycleLine.Read(fields),
+            _ when fields.Has("hook") => HookLine.Read(fields),
             _ when fields.Has("gate") => GateLine.Read(fields),
             _ when fields.Has("connection") => ConnectionLine.Read(fields),
             _ when fields.Has("request") => RequestLine.Read(fields),
             _ when fields.Has("leftOut") => CutLine.Read(fields),
-            _ => throw new FormatException("it says nothing of a lifecycle, gate, connection or request"),
+            _ => throw new FormatException("it says nothing of a lifecycle, hook, gate, connection or request"),
         };
     }
 

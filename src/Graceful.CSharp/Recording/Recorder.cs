@@ -64,6 +64,9 @@ internal sealed class Recorder : IDisposable
         }
     }
 
+    /// <summary>A hook was added: from here on the core knows it.</summary>
+    public void Added(Instant now, Hook hook) => Add(new HookLine(now, hook));
+
     /// <summary>Steps the gate. Steps take turns, so that the lines are in the order of the steps.</summary>
     public int Step(GateCell gate, GateEvent happened)
     {

@@ -20,18 +20,27 @@ internal sealed class DrainFigures
     private long _connectionsTold;
     private long _connectionsAborted;
     private long _connectionsRefused;
+    private (long Requests, long Work, long Closed, long Told) _before;
 
-    public long RequestsFinished => Interlocked.Read(ref _requestsFinished);
+    public long RequestsFinished => Interlocked.Read(ref _requestsFinished) - _before.Requests;
 
-    public long WorkFinished => Interlocked.Read(ref _workFinished);
+    public long WorkFinished => Interlocked.Read(ref _workFinished) - _before.Work;
 
-    public long ConnectionsClosed => Interlocked.Read(ref _connectionsClosed);
+    public long ConnectionsClosed => Interlocked.Read(ref _connectionsClosed) - _before.Closed;
 
-    public long ConnectionsTold => Interlocked.Read(ref _connectionsTold);
+    public long ConnectionsTold => Interlocked.Read(ref _connectionsTold) - _before.Told;
 
     public long ConnectionsAborted => Interlocked.Read(ref _connectionsAborted);
 
     public long ConnectionsRefused => Interlocked.Read(ref _connectionsRefused);
+
+    /// <summary>The way out begins: what was counted in a drill, or before a stop that was undone, is left out. On the mailbox.</summary>
+    public void Begin()
+    {
+        _before = (Interlocked.Read(ref _requestsFinished), Interlocked.Read(ref _workFinished), Interlocked.Read(ref _connectionsClosed), Interlocked.Read(ref _connectionsTold));
+        Clear(_slow);
+        Clear(_slowWork);
+    }
 
     public void Closed(bool told)
     {
@@ -98,6 +107,14 @@ internal sealed class DrainFigures
 
     /// <summary>The oldest work that was given up, the oldest first.</summary>
     public IReadOnlyList<HeldWork> AbortedWork() => Copy(_abortedWork);
+
+    private static void Clear<T>(List<T> list)
+    {
+        lock (list)
+        {
+            list.Clear();
+        }
+    }
 
     private static T[] Copy<T>(List<T> from)
     {

@@ -59,6 +59,15 @@ internal static partial class Log
     [LoggerMessage(15, LogLevel.Warning, "Somebody who listens to metrics or activities failed, so that the way out was not told in full")]
     public static partial void TelemetryFailed(ILogger log, Exception e);
 
+    [LoggerMessage(31, LogLevel.Information, "The stop was undone, and the server goes on")]
+    public static partial void Resumed(ILogger log);
+
+    [LoggerMessage(32, LogLevel.Warning, "The stop that was asked for ({Reason}) is prevented by '{Name}': {Why}")]
+    public static partial void Prevented(ILogger log, string reason, string name, string why);
+
+    [LoggerMessage(33, LogLevel.Error, "'{Name}', which may prevent stops, failed, and does not prevent this one")]
+    public static partial void PreventionFailed(ILogger log, Exception e, string name);
+
     [LoggerMessage(30, LogLevel.Error, "{Component} failed, and the server leaves")]
     public static partial void ComponentFailed(ILogger log, Exception e, string component);
 

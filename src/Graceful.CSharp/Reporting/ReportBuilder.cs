@@ -15,7 +15,7 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
     private Shutdown? _shutdown;
 
     /// <summary>Why the server leaves, once it does.</summary>
-    public StopReason Reason => _shutdown is null ? default : ReasonOf(_shutdown.Trigger, AskedBy);
+    public StopReason? Reason => _shutdown is { } shutdown ? ReasonOf(shutdown.Trigger, AskedBy) : null;
 
     /// <summary>Who asked through the API, if they said so.</summary>
     public string? AskedBy { get; set; }
@@ -34,6 +34,9 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
         {
             _begun = _entered = now;
             _stage = Stage.Running;
+            _stages.Clear();
+            _runs.Clear();
+            figures.Begin();
         }
 
         if (happened is Event.HookFinished finished)
@@ -44,7 +47,7 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
         var stage = LifecycleModule.stage(next);
         if (stage.Tag != _stage.Tag)
         {
-            if (_stage.Tag is not (Stage.Tags.Running or Stage.Tags.IdleExpired))
+            if (_stage.Tag is not (Stage.Tags.Running or Stage.Tags.IdleExpired or Stage.Tags.Drilling))
             {
                 _stages.Add(new StageReport(NameOf(_stage), now - _entered));
             }
@@ -71,7 +74,7 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
         var troubles = _shutdown!.Troubles.Reverse().ToList();
         return new ShutdownReport
         {
-            Reason = Reason,
+            Reason = Reason!.Value,
             ExitCode = exitCode,
             Duration = Elapsed(now),
             Stages = [.. _stages],
@@ -144,6 +147,7 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
         ForceCause.Tags.SecondSignal => "forced by a second signal",
         ForceCause.Tags.StopNow => "forced: a stop at once was asked for",
         ForceCause.Tags.HostTimedOut => "forced: the host's time was over",
+        ForceCause.Tags.HookFailed => "forced: a hook failed that must not",
         _ => "forced: the grace period was over",
     };
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Graceful.Core;
 using Graceful.Tests.Support;
 using Microsoft.Extensions.Hosting;
 
@@ -50,7 +51,7 @@ public sealed class HookOrder
     }
 
     [Fact]
-    public async Task ApplicationStopping_has_fired_when_they_run()
+    public async Task ApplicationStopping_has_fired_when_they_run_and_nobody_can_undo_the_stop()
     {
         for (var i = 0; i < 20; i++)
         {
@@ -62,7 +63,8 @@ public sealed class HookOrder
                 return Task.CompletedTask;
             }));
             lifetime = app.Lifetime;
-            await app.LeaveAsync();
+            app.Engine.Stop(Trigger.NewSignal(15));
+            await app.ReportAsync();
             Assert.True(fired, $"It had not, at attempt {i}.");
         }
     }

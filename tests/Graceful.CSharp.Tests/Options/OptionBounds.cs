@@ -39,7 +39,11 @@ public sealed class OptionBounds
         { "The limit of the hook 'flush' is 00:00:00", "more than zero and at most 1.00:00:00", o => o.OnDrained("flush", TimeSpan.Zero, Nothing) },
         { "The limit of the hook 'flush' is -00:00:00.0010000", "more than zero", o => o.OnDrained("flush", Timeout.InfiniteTimeSpan, Nothing) },
         { "The limit of the hook 'flush' is 1.00:00:00.0000001", "at most 1.00:00:00", o => o.OnDrained("flush", TimeSpan.FromDays(1) + Tick, Nothing) },
-        { "The hook 'flush' was added 2 times", "one hook of a name", o => o.OnStopping("flush", Tick, Nothing).OnDrained("flush", Tick, Nothing) },
+        { "The hook 'b' is to run after 'a', and there is none of that name", "hooks of the same stage", o => o.OnStopping("b", Tick, Nothing, after: ["a"]) },
+        { "The hook 'b' is to run after 'a', which runs in the other stage", "hooks of the same stage", o => o.OnDrained("a", Tick, Nothing).OnStopping("b", Tick, Nothing, after: ["a"]) },
+        { "The hooks 'a', 'b' wait for each other in a circle", "any order that begins somewhere", o => o.OnStopping("a", Tick, Nothing, after: ["b"]).OnStopping("b", Tick, Nothing, after: ["a"]) },
+        { "The failure policy of the hook 'a' is 7", "Continue or Force", o => o.OnStopping("a", Tick, Nothing, onFailure: (HookFailurePolicy)7) },
+        { "The hook 'flush' was added more than once", "one hook of a name", o => o.OnStopping("flush", Tick, Nothing).OnDrained("flush", Tick, Nothing) },
     };
 
     public static TheoryData<string, Action<GracefulOptions>> Good() => new()

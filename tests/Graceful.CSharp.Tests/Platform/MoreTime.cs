@@ -36,7 +36,7 @@ public sealed class MoreTime : IDisposable
         using var service = await LeaveAsync(engine, Timeout.InfiniteTimeSpan);
         await LookAsync();
         Assert.Empty(_manager.Extensions);
-        await _manager.Hears("STATUS=Leaving after request of the application: lame duck, 0 connections with 0 requests in flight, at most 3599 s more");
+        await _manager.Hears("STATUS=Leaving after SIGTERM: lame duck, 0 connections with 0 requests in flight, at most 3599 s more");
     }
 
     [Fact]
@@ -72,7 +72,7 @@ public sealed class MoreTime : IDisposable
             lifetimeTells: false,
             _log.CreateLogger("Graceful"))!;
         engine.StartedUp();
-        engine.Stop(Trigger.Requested);
+        engine.Stop(Trigger.NewSignal(15));
         await _manager.Hears("STOPPING=1");
         return service;
     }

@@ -93,7 +93,7 @@ public sealed class Replays : IDisposable
     [InlineData(3, """{"at":"00:00:01","lifecycle":"Woke","state":"Running","effects":[1]}""", "line 4: 'effects' must be a list of texts")]
     [InlineData(0, "hello", "line 1: it is not JSON")]
     [InlineData(0, """{"at":"00:00:01"}""", "line 1: it is not the first line of a record")]
-    [InlineData(0, """{"graceful":99}""", "line 1: the record has format 99, and this program reads format 1")]
+    [InlineData(0, """{"graceful":99}""", "line 1: the record has format 99, and this program reads format 2")]
     public void What_is_no_record_is_named_with_line_and_reason(int index, string line, string reason)
     {
         _lines[index] = line;

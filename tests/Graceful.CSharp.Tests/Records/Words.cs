@@ -23,6 +23,7 @@ public sealed class Words
         Covers(CoreText.GateEvents, typeof(GateEvent));
         Covers(CoreText.GateEffects, typeof(GateEffect));
         Covers(CoreText.ForceCauses, typeof(ForceCause));
+        Covers(CoreText.FailurePolicies, typeof(FailurePolicy));
     }
 
     [Fact]
@@ -30,13 +31,13 @@ public sealed class Words
     {
         List<Event> events =
         [
-            Event.ListenersClosed, Event.GateEmptied, Event.HandOverRequested, Event.SuccessorReady, Event.Woke,
+            Event.ListenersClosed, Event.GateEmptied, Event.HandOverRequested, Event.SuccessorReady, Event.Woke, Event.ResumeRequested, Event.NewDrillRequested(TimeSpan.FromTicks(7)),
             Event.NewIdleSampled(3, TimeSpan.FromTicks(123)), Event.NewConnectionsSwept(TimeSpan.MaxValue),
             Event.NewSuccessorFailed("no \"luck\"\n"),
         ];
         events.AddRange(new[] { Trigger.Requested, Trigger.HostStopped, Trigger.IdledOut, Trigger.HandedOver, Trigger.NewSignal(3), Trigger.NewComponentFailed("queue", "lost \"it\"") }
             .Select(Event.NewStopRequested));
-        events.AddRange(new[] { ForceCause.GracePeriodOver, ForceCause.SecondSignal, ForceCause.HostTimedOut, ForceCause.StopNow }.Select(Event.NewForceRequested));
+        events.AddRange(new[] { ForceCause.GracePeriodOver, ForceCause.SecondSignal, ForceCause.HostTimedOut, ForceCause.StopNow, ForceCause.HookFailed }.Select(Event.NewForceRequested));
         events.AddRange(new[] { HookResult.Succeeded, HookResult.TimedOut, HookResult.Cancelled, HookResult.Skipped, HookResult.NewFailed("Ü\u2028") }
             .Select(result => Event.NewHookFinished(7, result)));
         Assert.Equal(Cases(typeof(Event)).Length, events.Select(one => one.Tag).Distinct().Count());
@@ -59,6 +60,9 @@ public sealed class Words
             Lifecycle.NewRunning(Successor.Absent, Some(Early)),
             Lifecycle.NewRunning(Successor.NewStarting(Early), None),
             Lifecycle.NewRunning(Successor.NewStarting(Late), Some(Early)),
+            Lifecycle.NewDrilling(Early, None),
+            Lifecycle.NewDrilling(Late, None),
+            Lifecycle.NewDrilling(Early, Some(Early)),
         ];
         foreach (var shutdown in Shutdowns())
         {
@@ -83,6 +87,7 @@ public sealed class Words
         Effect[] effects =
         [
             Effect.NewWakeAt(Early), Effect.NewWakeAt(Late), Effect.SampleIdle, Effect.FailReadiness, Effect.FireStopping,
+            Effect.RestoreReadiness, Effect.RenewStopping, Effect.StopHost, Effect.WithdrawNotice, Effect.RefuseResume, Effect.RefuseDrill,
             Effect.PauseAccepting, Effect.ResumeAccepting, Effect.AnnounceLeaving, Effect.NewCloseListeners(false),
             Effect.NewCloseListeners(true), Effect.RetireConnections, Effect.SweepConnections, Effect.AbortConnections,
             Effect.NewStartHook(0), Effect.NewStartHook(1), Effect.NewCancelHook(0), Effect.NewCancelHook(1), Effect.StartSuccessor,
@@ -96,16 +101,29 @@ public sealed class Words
 
     private static FSharpValueOption<Instant> Some(Instant instant) => FSharpValueOption<Instant>.Some(instant);
 
-    private static HookRun[] Runs() => [new(0, Early), new(0, Late), new(1, Early)];
+    private static HookProgress[] Runs()
+    {
+        HookRun[][] runs = [[new(0, Early)], [new(0, Late)], [new(1, Early)], [new(0, Early), new(1, Late)]];
+        int[][] waiting = [[], [2], [2, 3]];
+        return [.. from running in runs from left in waiting select new HookProgress(ListModule.OfSeq(running), ListModule.OfSeq(left))];
+    }
+
+    private static Shutdown After(Trigger trigger, FSharpValueOption<Instant> kick, FSharpValueOption<Instant> deadline, params Trouble[] troubles) =>
+        new(trigger, Return.NoReturn, kick, deadline, ListModule.OfSeq(troubles));
 
     private static IEnumerable<Shutdown> Shutdowns()
     {
-        yield return new Shutdown(Trigger.Requested, None, None, FSharpList<Trouble>.Empty);
-        yield return new Shutdown(Trigger.HostStopped, None, None, FSharpList<Trouble>.Empty);
-        yield return new Shutdown(Trigger.NewSignal(2), None, None, FSharpList<Trouble>.Empty);
-        yield return new Shutdown(Trigger.NewSignal(15), None, None, FSharpList<Trouble>.Empty);
-        yield return new Shutdown(Trigger.Requested, Some(Early), None, FSharpList<Trouble>.Empty);
-        yield return new Shutdown(Trigger.Requested, None, Some(Early), FSharpList<Trouble>.Empty);
+        yield return After(Trigger.Requested, None, None);
+        yield return After(Trigger.HostStopped, None, None);
+        yield return After(Trigger.NewSignal(2), None, None);
+        yield return After(Trigger.NewSignal(15), None, None);
+        yield return After(Trigger.Requested, Some(Early), None);
+        yield return After(Trigger.Requested, None, Some(Early));
+        foreach (var way in new[] { Return.NewMayResume(None), Return.NewMayResume(Some(Early)) })
+        {
+            yield return new Shutdown(Trigger.Requested, way, None, None, FSharpList<Trouble>.Empty);
+        }
+
         var a = Trouble.NewHookTrouble("a", HookResult.TimedOut);
         var b = Trouble.NewHookTrouble("b", HookResult.TimedOut);
         var forced = Trouble.NewForced(ForceCause.SecondSignal);
@@ -117,7 +135,7 @@ public sealed class Words
         ];
         foreach (var some in troubles)
         {
-            yield return new Shutdown(Trigger.Requested, None, None, ListModule.OfSeq(some));
+            yield return After(Trigger.Requested, None, None, some);
         }
     }
 

@@ -35,6 +35,8 @@ internal sealed class TestApp : IAsyncDisposable
 
     public IGraceful Graceful => _app.Services.GetRequiredService<IGraceful>();
 
+    public LifecycleEngine Engine => _app.Services.GetRequiredService<LifecycleEngine>();
+
     public int Port => Ports[0];
 
     public IReadOnlyList<int> Ports => [.. _app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>()
@@ -139,7 +141,7 @@ internal sealed class TestApp : IAsyncDisposable
     // The edge is logged before its orders are carried out.
     private Task AllRetireAsync()
     {
-        var table = _app.Services.GetRequiredService<LifecycleEngine>().Table;
+        var table = Engine.Table;
         return Limits.Until(AllRetire, "every connection retires");
 
         bool AllRetire()

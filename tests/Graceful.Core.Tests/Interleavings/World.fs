@@ -116,13 +116,13 @@ let private answered s actor event c effect rest w =
         match event with
         | Drain -> { w with Leaving = true }
         | Shut -> { w with Leaving = true; Shut = true }
-        | Enter | Leave | Announce -> w
+        | Enter | Leave | Announce | Withdraw -> w
     let w =
         match event, effect with
         | Leave, _ -> change c (fun p -> { p with Left = p.Left + 1 }) w
         | Enter, Refuse when s.Mistake <> RefusalIgnored -> change c (fun p -> { p with Refused = true }) w
         | Enter, _ -> change c (fun p -> { p with Admitted = true }) { w with GotInAfterShut = w.GotInAfterShut || w.Shut }
-        | (Announce | Drain | Shut), _ -> w
+        | (Announce | Withdraw | Drain | Shut), _ -> w
     match event, effect with
     | Leave, _ when s.Mistake = EmptyByALook -> todo actor (LookWhetherEmpty :: rest) w
     | _, Emptied -> todo actor rest { w with Emptied = w.Emptied + 1 }

@@ -48,8 +48,7 @@ let private ms (t: TimeSpan) = int (t.Ticks / TimeSpan.TicksPerMillisecond)
 let private judgeTime (w: World) (server: Server) (plan: Plan) =
     let policy = plan.Policy
     let took = server.ExitedAt - server.StoppedAt
-    let hooks =
-        policy.Hooks |> Array.sumBy (fun hook -> if hook.Stage = AfterDrain then ms hook.TimeLimit + 10 + plan.Late else 0)
+    let hooks = ms (HookGraph.longest policy.Hooks AfterDrain) + policy.Hooks.Length * (10 + plan.Late)
     let slack = 40 + plan.Late + w.Count / 8
     match policy.GracePeriod with
     | ValueSome grace when took > ms grace + hooks + slack -> w.Break $"it took {took} ms, with a grace period of {ms grace} ms"
@@ -63,7 +62,8 @@ let private judgeKicks (w: World) (trace: Trace) =
     for step, forces in LifecycleOracle.kicks trace do
         match step.Before with
         | Running _
-        | IdleExpired -> ()
+        | IdleExpired
+        | Drilling _ -> ()
         | Draining _
         | Hooks _
         | Exited _ ->
@@ -101,6 +101,7 @@ let private countTrouble (tally: Tally) trouble =
     | Forced SecondSignal -> tally.Count Happening.SecondSignal
     | Forced HostTimedOut -> tally.Count Happening.HostTimedOut
     | Forced StopNow -> tally.Count Happening.StoppedNow
+    | Forced HookFailed -> tally.Count Happening.ForcedByAHook
     | HookTrouble(_, Failed _) -> tally.Count Happening.HookFailed
     | HookTrouble(_, TimedOut) -> tally.Count Happening.HookTimedOut
     | HookTrouble(_, Cancelled) -> tally.Count Happening.HookCancelled
@@ -120,7 +121,7 @@ let private count (w: World) (server: Server) =
         | IdledOut -> tally.Count Happening.IdledOut
         | HandedOver -> tally.Count Happening.HandedOver
         | ComponentFailed _ -> tally.Count Happening.StoppedByAFailure
-    | Running _ | IdleExpired | Draining _ | Hooks _ -> ()
+    | Running _ | IdleExpired | Drilling _ | Draining _ | Hooks _ -> ()
     match server.ExitCode with
     | 0 -> tally.Count Happening.ExitedClean
     | 1 -> tally.Count Happening.ExitedWithAFailedHook

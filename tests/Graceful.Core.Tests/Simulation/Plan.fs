@@ -45,21 +45,34 @@ module Plan =
                ForceRequested StopNow
                StopRequested(ComponentFailed("queue", "lost"))
                HandOverRequested
+               ResumeRequested
+               DrillRequested(ms 40)
                Woke |]
 
     /// What brings the end about, with a signal behind it where that is not certain.
     let private trigger (c: Choices) harmless first =
         let signal later = struct (first + later, StopRequested(Signal 15))
-        match c.Next 7 with
+        match c.Next 9 with
         | 0
         | 1 -> [| signal 0 |]
         | 2 -> [| struct (first, StopRequested Requested) |]
         | 3 -> [| struct (first, StopRequested HostStopped) |]
         | 4 -> [| struct (first, HandOverRequested); signal 250 |]
         | 5 when not harmless -> [| struct (first, StopRequested(ComponentFailed("queue", "lost"))) |]
+        | 6 -> [| struct (first, StopRequested Requested); struct (first + 30, ResumeRequested); signal 200 |]
+        | 7 -> [| struct (first, DrillRequested(ms 40)); signal 150 |]
         | _ -> [| signal 400 |]
 
+    /// Where a stop may be undone, another one comes when everything else is long over.
+    let private withAnEnd calls =
+        if calls |> Array.exists (fun struct (_, event) -> event = ResumeRequested) then
+            let last = calls |> Array.fold (fun last struct (at, _) -> max last at) 0
+            Array.append calls [| struct (last + 2000, StopRequested(Signal 15)) |]
+        else calls
+
     let private hooksAtMost = 4
+
+    let private hookNames = [| for i in 1..hooksAtMost -> $"hook {i}" |]
 
     let private callsAtMost = 5
 
@@ -89,11 +102,22 @@ module Plan =
             peer.Begin(manner, protocol, mode, wanted * appetite, c.Next 250 * haste)
         let hookCount = c.Next(hooksAtMost + 1)
         let hooks =
-            [| for _ in 1..hooksAtMost do
+            [| for i in 0 .. hooksAtMost - 1 do
                    let stage = if c.Next 2 = 0 then BeforeDrain else AfterDrain
                    let manner = oneOf c [| Succeeds; Succeeds; Fails; Hangs |]
                    let limit, takes = 30 + c.Next 30, c.Next 20
-                   { Name = "hook"; Stage = stage; TimeLimit = ms limit }, (if harmless then Succeeds else manner), takes |]
+                   // Of the hooks before it those whose bits are set; where the stage is another, the name says nothing.
+                   let chained, waits = c.Next 2 = 0, c.Next 16
+                   let after =
+                       if chained then ValueNone
+                       else ValueSome [ for j in 0 .. i - 1 do if waits >>> j &&& 1 = 1 then hookNames[j] ]
+                   let hook =
+                       { Name = hookNames[i]
+                         Stage = stage
+                         TimeLimit = ms limit
+                         WaitsFor = after
+                         OnFailure = if c.Next 4 = 3 then Force else Continue }
+                   hook, (if harmless then Succeeds else manner), takes |]
             |> Array.truncate hookCount
         // In a small life most of the races are with the stop; a crowd is mostly inside when it comes.
         let first = trigger c harmless ((c.Next 120 + (if peers.Length <= 8 then 0 else 2 * c.Next 150)) * haste)
@@ -119,7 +143,7 @@ module Plan =
                 { Policy = policy
                   Hooks = hooks |> Array.map (fun (_, manner, _) -> manner)
                   HookTimes = hooks |> Array.map (fun (_, _, takes) -> takes)
-                  Calls = Array.append first (Array.truncate kicks calls) |> Array.sortBy (fun struct (at, _) -> at)
+                  Calls = Array.append first (Array.truncate kicks calls) |> withAnEnd |> Array.sortBy (fun struct (at, _) -> at)
                   Successor =
                     (match c.Next 3 with
                      | 0 -> ValueSome SuccessorReady
@@ -138,7 +162,9 @@ module Plan =
         let optional t = (match t with ValueSome t -> span t | ValueNone -> "none")
         let hooks =
             [ for i in 0 .. policy.Hooks.Length - 1 ->
-                  $"{policy.Hooks[i].Stage} of at most {span policy.Hooks[i].TimeLimit} that %A{plan.Hooks[i]}" ]
+                  let hook = policy.Hooks[i]
+                  let after = (match hook.WaitsFor with ValueSome names -> $" after %A{names}" | ValueNone -> "")
+                  $"{hook.Stage} of at most {span hook.TimeLimit}{after} that %A{plan.Hooks[i]}, then {hook.OnFailure}" ]
         $"lame duck {span policy.LameDuck}, quiet period {span policy.QuietPeriod}, grace period {optional policy.GracePeriod}, "
         + $"double kick {span policy.DoubleKick}, idle limit {optional policy.IdleLimit}, hooks %A{hooks}"
         + (if plan.Late > 0 then $", wake-ups up to {plan.Late} ms late" else "")

@@ -33,12 +33,15 @@ let private shutdown state =
     | Hooks(s, _)
     | Exited s -> ValueSome s
     | Running _
-    | IdleExpired -> ValueNone
+    | IdleExpired
+    | Drilling _ -> ValueNone
 
 let private notice (w: World) (s: Step) from into =
     match s.After with
     | IdleExpired when from <> into -> w.Tally.Count Happening.WentIdle
     | Running(Absent, _) when from = Stage.IdleExpired -> w.Tally.Count Happening.CameBackFromIdle
+    | Running(Absent, _) when from = Stage.Drilling -> w.Tally.Count Happening.CameBackFromADrill
+    | Running(Absent, _) when from > Stage.Drilling -> w.Tally.Count Happening.CameBackFromAStop
     | Draining(_, LameDuck _) when from <> into -> w.Tally.Count Happening.LameDuckEntered
     | _ ->
         match s.Event with
@@ -48,7 +51,9 @@ let private notice (w: World) (s: Step) from into =
 /// One step of the lifecycle, and everything when it went from one stage to another.
 let edge (w: World) (s: Step) =
     let from, into = Lifecycle.stage s.Before, Lifecycle.stage s.After
-    if into < from && from <> Stage.IdleExpired then w.Break $"it went back from %A{from} to %A{into}"
+    let provisional =
+        from = Stage.IdleExpired || from = Stage.Drilling || (s.Event = ResumeRequested && Lifecycle.mayResume s.Before)
+    if into < from && not (provisional && into = Stage.Running) then w.Break $"it went back from %A{from} to %A{into}"
     match Lifecycle.nextDue s.After, s.Wake with
     | ValueSome due, [ WakeAt moment ] when moment = due -> ()
     | ValueNone, [] -> ()
@@ -69,6 +74,8 @@ let edge (w: World) (s: Step) =
         match s.Event, s.Before with
         | (ForceRequested _ | StopRequested(Signal _)), Draining _ -> ()
         | Woke, Draining({ Deadline = ValueSome deadline }, _) when s.Now >= deadline -> ()
+        | (HookFinished _ | Woke), Draining(_, RunningBeforeHooks _)
+            when (shutdown s.After).Value.Troubles |> List.contains (Forced HookFailed) -> ()
         | _ -> w.Break "forced, and not by the deadline, a second signal or whoever may"
     notice w s from into
     if from <> into then whole w

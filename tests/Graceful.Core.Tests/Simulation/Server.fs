@@ -25,7 +25,9 @@ type Server(w: World, plan: Plan) =
     let mutable steps: Step list = []
     let mutable stopped = Time.Never
 
+    let mutable unready = false
     let mutable fired = false
+    let mutable told = false
     let mutable paused = false
     let mutable closing = false
     let mutable settled = Time.Never
@@ -38,7 +40,9 @@ type Server(w: World, plan: Plan) =
     let mutable verdict = LeaveAlone
     let mutable looked = false
 
-    let mutable hook = -1
+    /// When those that run end; the others, and those that hang, never.
+    let hookEnds = Array.create 8 Time.Never
+    let mutable hooksRunning = 0
     let mutable hooksRun = 0
     let mutable called = 0
     let mutable exitCode = -1
@@ -63,18 +67,32 @@ type Server(w: World, plan: Plan) =
         walk <- kind
         walked <- 0
 
+    let awaitHooks () = w.Schedule(Actor.HookRunner, Array.min hookEnds)
+
     let startHook i =
-        if hook >= 0 then w.Break "two hooks at once"
         if hooksRun &&& (1 <<< i) <> 0 then w.Break "a hook started twice"
         let stage = policy.Hooks[i].Stage
-        for j in 0 .. policy.Hooks.Length - 1 do
-            let ran = hooksRun &&& (1 <<< j) <> 0
-            if policy.Hooks[j].Stage = stage && j < i && not ran then w.Break "a hook was passed over"
-            if policy.Hooks[j].Stage = stage && j > i && ran then w.Break "hooks ran in the wrong order"
+        for j in LifecycleTrace.predecessors policy i do
+            if hooksRun &&& ~~~hooksRunning &&& (1 <<< j) = 0 then w.Break "a hook began before one that it waits for was over"
         if stage = AfterDrain && not w.Forced && w.Inside > 0 then w.Break "an after-drain hook began while somebody is inside"
+        if hooksRunning <> 0 then w.Tally.Count Happening.HooksRanTogether
         hooksRun <- hooksRun ||| (1 <<< i)
-        hook <- i
-        if plan.Hooks[i] <> Hangs then w.Schedule(Actor.HookRunner, w.Now + plan.HookTimes[i])
+        hooksRunning <- hooksRunning ||| (1 <<< i)
+        hookEnds[i] <- if plan.Hooks[i] = Hangs then Time.Never else w.Now + plan.HookTimes[i]
+        awaitHooks ()
+
+    let endHook i =
+        hooksRunning <- hooksRunning &&& ~~~(1 <<< i)
+        hookEnds[i] <- Time.Never
+        awaitHooks ()
+
+    /// What hooks of a stop that was undone still have to say is nobody's business.
+    let forgetHooks () =
+        hooksRun <- 0
+        for _ in 1 .. w.Letters.Count do
+            match w.Letters.Dequeue() with
+            | HookFinished _ -> ()
+            | letter -> w.Letters.Enqueue letter
 
     let obey effect =
         if w.Tracing then
@@ -84,10 +102,27 @@ type Server(w: World, plan: Plan) =
         match effect with
         | WakeAt moment -> wakeAt moment
         | SampleIdle -> w.Schedule(Actor.Sampler, w.Soon 60)
-        | FailReadiness -> ()
+        | FailReadiness ->
+            if unready then w.Break "readiness failed twice"
+            unready <- true
+        | RestoreReadiness ->
+            if not unready then w.Break "readiness was restored that held"
+            unready <- false
         | FireStopping ->
             if fired then w.Break "the stopping token fired twice"
             fired <- true
+        | RenewStopping ->
+            if told then w.Break "back, and the host was told"
+            fired <- false
+            forgetHooks ()
+        | StopHost ->
+            if told then w.Break "the host was told twice"
+            told <- true
+        | WithdrawNotice ->
+            w.EverybodyKnows <- false
+            w.StepGate Withdraw |> ignore
+        | RefuseResume -> w.Tally.Count Happening.ResumeRefused
+        | RefuseDrill -> w.Tally.Count Happening.DrillRefused
         | RefuseHandOver -> w.Tally.Count Happening.HandOverRefused
         | PauseAccepting -> paused <- true
         | ResumeAccepting ->
@@ -96,6 +131,7 @@ type Server(w: World, plan: Plan) =
         | AnnounceLeaving -> startWalk Walk.Announce Announce
         | CloseListeners theirs ->
             if closing then w.Break "the listeners were closed twice"
+            if not told then w.Break "the listeners close, and the host was not told"
             closing <- true
             settled <- w.Now + plan.Settle
             successorHasThem <- theirs
@@ -112,9 +148,8 @@ type Server(w: World, plan: Plan) =
             lookAgain <- Int64.MaxValue
         | StartHook i -> startHook i
         | CancelHook i ->
-            if hook = i then
-                hook <- -1
-                w.Schedule(Actor.HookRunner, Time.Never)
+            if hooksRunning &&& (1 <<< i) <> 0 then
+                endHook i
                 if w.Pick 2 = 1 then
                     w.Tally.Count Happening.AnsweredTooLate
                     w.Post(HookFinished(i, Cancelled))
@@ -160,9 +195,10 @@ type Server(w: World, plan: Plan) =
         steps <- s :: steps
         state <- s.After
         orders <- s.Orders @ s.Wake
-        if not w.Leaving && List.contains FireStopping s.Orders then
-            w.Leaving <- true
-            stopped <- w.Now
+        if List.contains FireStopping s.Orders then stopped <- w.Now
+        // A stop that was undone is as if it had not been: what is judged at the end is the one that led there.
+        if LifecycleTrace.isBack s then steps <- []
+        w.Leaving <- w.Leaving || Lifecycle.stage state >= Stage.Drilling
         if w.Tracing then w.Say $"server: %A{event} -> %A{Lifecycle.stage s.After}"
         Rules.edge w s
 
@@ -202,7 +238,7 @@ type Server(w: World, plan: Plan) =
     let accept () =
         w.Schedule(Actor.Acceptor, Time.Never)
         let stage = Lifecycle.stage state
-        if paused && orders.IsEmpty && (stage = Stage.Running || stage = Stage.LameDuck) then
+        if paused && orders.IsEmpty && (stage = Stage.Running || stage = Stage.Drilling || stage = Stage.LameDuck) then
             w.Break "somebody waits in the queue of a server that runs, and nobody accepts"
         if w.Accepted < w.Queued && mayAccept () then
             let p = w.Queue[w.Accepted]
@@ -291,9 +327,8 @@ type Server(w: World, plan: Plan) =
         w.Post(IdleSampled(busy, TimeSpan.FromMilliseconds(int64 (if busy > 0 then 0 else w.Now - w.LastBusy))))
 
     let finishHook () =
-        let i = hook
-        hook <- -1
-        w.Schedule(Actor.HookRunner, Time.Never)
+        let i = Array.findIndex (fun at -> at <= w.Now) hookEnds
+        endHook i
         if plan.Hooks[i] = Succeeds then w.Tally.Count Happening.HookSucceeded
         w.Post(HookFinished(i, (if plan.Hooks[i] = Fails then Failed "broke" else Succeeded)))
 

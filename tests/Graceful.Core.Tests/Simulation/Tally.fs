@@ -76,6 +76,13 @@ type Happening =
     | ExitedWithAFailedHook = 62
     | ExitedWithWorkCutOff = 63
     | ExitedOnASecondSignal = 64
+    // And back.
+    | CameBackFromAStop = 65
+    | CameBackFromADrill = 66
+    | ResumeRefused = 67
+    | DrillRefused = 68
+    | HooksRanTogether = 69
+    | ForcedByAHook = 70
 
 /// What happened in all lives so far, so that nobody trusts a simulation in which nothing happens.
 [<Sealed>]

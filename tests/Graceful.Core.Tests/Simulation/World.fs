@@ -67,7 +67,7 @@ type World(choices: Choices, size: int, planted: Planted) =
     member val Entering = 0 with get, set
     member val Emptied = 0 with get, set
     member val Quiet = 0 with get, set
-    /// Somebody asked for a stop, and it began.
+    /// A stop or a drill began: from then on clients may be told.
     member val Leaving = false with get, set
     member val Forced = false with get, set
     /// Letters may come twice.
@@ -119,7 +119,7 @@ type World(choices: Choices, size: int, planted: Planted) =
             match event with
             // An answer comes once for every order; of these alone a second one is told from the first.
             | ListenersClosed | GateEmptied | HookFinished _ | ConnectionsSwept _ | SuccessorReady | SuccessorFailed _ | Woke -> true
-            | StopRequested _ | ForceRequested _ | IdleSampled _ | HandOverRequested -> false
+            | StopRequested _ | ForceRequested _ | IdleSampled _ | HandOverRequested | ResumeRequested | DrillRequested _ -> false
         if twice && w.Stutters && w.Pick 4 = 3 then
             tally.Count Happening.LetterRepeated
             w.Letters.Enqueue event
@@ -148,6 +148,7 @@ type World(choices: Choices, size: int, planted: Planted) =
         | Enter
         | Leave -> ()
         | Announce
+        | Withdraw
         | Drain
         | Shut ->
             tally.Count Happening.StepRepeated

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Threading.Channels;
 using Graceful.Core;
 using Graceful.Recording;
@@ -32,6 +33,7 @@ internal sealed class LifecycleEngine : IDisposable
     private readonly BackgroundLog _calls = new();
     private readonly EngineClock _clock;
     private readonly Policy _policy;
+    private readonly ImmutableArray<int> _exitCodes;
     private readonly HookRunner _hooks;
     private readonly ReportBuilder _report;
     private readonly ITimer _timer;
@@ -45,6 +47,7 @@ internal sealed class LifecycleEngine : IDisposable
         _log = log;
         _policy = options.ToPolicy();
         _clock = new EngineClock(options.TimeProvider);
+        _exitCodes = options.ExitCodes.ByOutcome();
         _hooks = new HookRunner(options.Hooks, Post);
         _report = new ReportBuilder(options.Hooks, Figures);
         var now = _clock.Now;
@@ -225,6 +228,9 @@ internal sealed class LifecycleEngine : IDisposable
 
         Step(GateEvent.Leave);
     }
+
+    /// <summary>What the process says for a code of the core.</summary>
+    public int ExitCodeOf(int code) => _exitCodes[code];
 
     /// <summary>Steps the gate; returns its answer, one of <see cref="GateEffect.Tags"/>.</summary>
     public int StepGate(GateEvent happened) => Recorder is null ? Gate.Step(happened) : Recorder.Step(Gate, happened);
@@ -422,7 +428,7 @@ internal sealed class LifecycleEngine : IDisposable
     private async Task TerminateAsync(int code)
     {
         await FlushRecordAsync().ConfigureAwait(false);
-        Environment.Exit(code);
+        Environment.Exit(ExitCodeOf(code));
     }
 
     private void NoteWhatIsCutOff(TrackedConnection connection)
@@ -511,7 +517,7 @@ internal sealed class LifecycleEngine : IDisposable
 
     private void Exit(int code)
     {
-        var report = _report.Build(_clock.Elapsed, code);
+        var report = _report.Build(_clock.Elapsed, (ShutdownOutcome)code, ExitCodeOf(code));
         _ = ExitAsync(report);
     }
 
@@ -520,7 +526,7 @@ internal sealed class LifecycleEngine : IDisposable
     {
         var written = _words.Write(() =>
         {
-            if (report.ExitCode == 0)
+            if (report.Outcome == ShutdownOutcome.Clean)
             {
                 Log.Clean(_log, report);
             }

@@ -67,7 +67,9 @@ let restored =
          // The lock spells the feed's address out, so it is made here and never committed; the pins keep it the same everywhere.
          let isFresh (file: string) = File.Exists file && File.GetLastWriteTimeUtc file >= File.GetLastWriteTimeUtc "paket.dependencies"
          if not (isFresh "paket.lock" && File.Exists ".paket/Paket.Restore.targets") then
-             run "dotnet" [ "paket"; "install"; "--silent" ] [])
+             run "dotnet" [ "paket"; "install"; "--silent" ] []
+             // Paket leaves a lock alone that says the same as before.
+             File.SetLastWriteTimeUtc("paket.lock", DateTime.UtcNow))
 
 let built =
     lazy
@@ -79,6 +81,21 @@ let built =
          if exitCodeOf "sh" [ "-c"; $"dotnet build Graceful.slnx -c {configuration} -v quiet -nologo > {log} 2>&1" ] [] <> 0 then
              printfn $"{File.ReadAllText log}"
              fail "the build failed.")
+
+/// Every project under src/ as a package, with its symbols.
+let packed =
+    lazy
+        (built.Force()
+         let folder = "artifacts/packages"
+         if Directory.Exists folder then Directory.Delete(folder, true)
+         // What lies in a package is dated by the commit, so that whoever packs it again gets the same bytes.
+         let date =
+             match Environment.GetEnvironmentVariable "SOURCE_DATE_EPOCH" with
+             | null | "" -> (output "sh" [ "-c"; "git log -1 --format=%ct 2>/dev/null || true" ]).Trim()
+             | date -> date
+         for project in Directory.GetFiles("src", "*.*proj", SearchOption.AllDirectories) do
+             run "dotnet" [ "pack"; project; "-c"; configuration; "--no-build"; "-v"; "quiet"; "-nologo"; "-o"; folder ] [ ("SOURCE_DATE_EPOCH", date) ]
+         folder)
 
 let program project = Path.GetFullPath $"artifacts/bin/{project}/{configuration.ToLowerInvariant()}/{project}.dll"
 
@@ -98,6 +115,7 @@ let test (only: string list) =
         [ for project in projectsIn "tests" do
               if only.IsEmpty || List.exists (fun (o: string) -> project.Contains(o, StringComparison.OrdinalIgnoreCase)) only then
                   printfn $"\n== {project}"
+                  if project = "Graceful.Packages.Tests" then packed.Force() |> ignore
                   let results = Path.GetFullPath $"artifacts/tests/{project}.xml"
                   File.Delete results
                   let code = exitCodeOf "dotnet" [ program project; "-xml"; results; "-noLogo" ] []
@@ -111,6 +129,10 @@ let test (only: string list) =
     let passed, failed = List.sumBy fst results, List.sumBy snd results
     printfn $"\n{passed} passed, {failed} failed"
     if failed > 0 || passed = 0 then exit 1
+
+let pack () =
+    for package in Directory.GetFiles packed.Value |> Array.sort do
+        printfn $"{package}"
 
 let probe arguments = exitCodeOf "dotnet" (program "Graceful.Probe" :: arguments) []
 
@@ -236,6 +258,7 @@ let targets: (string * string * (string list -> unit)) list =
       "diagrams", "draw the state machines from the steps they take, into docs/ and README.md", ignore >> diagrams
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
       "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
+      "pack", "make the NuGet packages, into artifacts/packages; their version is that of CHANGELOG.md's newest heading", ignore >> pack
       "build", "build everything", fun _ -> built.Force()
       "clean", "delete everything that was built", fun _ -> if Directory.Exists "artifacts" then Directory.Delete("artifacts", true) ]
 

@@ -103,6 +103,12 @@ public sealed class GracefulOptions
     /// </summary>
     public bool NotifyServiceManager { get; set; } = true;
 
+    /// <summary>
+    /// The exit code for each way it can go: clean 0, failed 1, timed out 2, forced 3, if nothing else is set here. It is what
+    /// <see cref="Environment.ExitCode"/>, the report and monitoring say; the record says the core's own, 0 to 3.
+    /// </summary>
+    public ExitCodes ExitCodes { get; } = new();
+
     /// <summary>The clock of the way out. The default is <see cref="TimeProvider.System"/>; tests bring their own.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
@@ -243,6 +249,11 @@ public sealed class GracefulOptions
         {
             yield return string.Create(
                 CultureInfo.InvariantCulture, $"{nameof(RecordLimit)} is {RecordLimit}; allowed is between 4096 and 1073741824 bytes.");
+        }
+
+        foreach (var error in ExitCodes.Errors())
+        {
+            yield return error;
         }
 
         foreach (var (signal, action) in Signals)

@@ -11,10 +11,14 @@ public sealed record ShutdownReport
     public required StopReason Reason { get; init; }
 
     /// <summary>
-    /// 0 clean, 1 a hook or a component failed, 2 time ran out and work was cut off, 3 forced by a signal. It is also put into
+    /// What <see cref="GracefulOptions.ExitCodes"/> has for the <see cref="Outcome"/>: unless that is changed 0 clean, 1 a hook or
+    /// a component failed, 2 time ran out and work was cut off, 3 forced by a signal. If it is not 0, it is also put into
     /// <see cref="Environment.ExitCode"/>, which a <c>Main</c> that returns a number overrides.
     /// </summary>
     public required int ExitCode { get; init; }
+
+    /// <summary>How it went, whatever the exit code says.</summary>
+    public required ShutdownOutcome Outcome { get; init; }
 
     /// <summary>From the trigger to the end.</summary>
     public required TimeSpan Duration { get; init; }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Threading.Channels;
 using Graceful.Core;
 using Graceful.Recording;
@@ -31,6 +32,7 @@ internal sealed class LifecycleEngine : IDisposable
     private readonly BackgroundLog _calls = new();
     private readonly EngineClock _clock;
     private readonly Lock _deciding = new();
+    private readonly ImmutableArray<int> _exitCodes;
     private readonly HookRunner _hooks;
     private readonly ReportBuilder _report;
     private readonly ITimer _timer;
@@ -52,6 +54,7 @@ internal sealed class LifecycleEngine : IDisposable
         _clock = new EngineClock(options.TimeProvider);
         _hooks = new HookRunner(Hooks, letter => _mailbox.Writer.TryWrite(letter));
         _report = new ReportBuilder(Hooks, Figures);
+        _exitCodes = options.ExitCodes.ByOutcome();
         var now = _clock.Now;
         _state = LifecycleModule.initial(_policy, now);
         Recorder = options.Record is null ? null : Record(options, HeaderLine.Of(options.TimeProvider.GetUtcNow(), now, _policy, _state));
@@ -270,6 +273,9 @@ internal sealed class LifecycleEngine : IDisposable
 
         Step(GateEvent.Leave);
     }
+
+    /// <summary>What the process says for a code of the core.</summary>
+    public int ExitCodeOf(int code) => _exitCodes[code];
 
     /// <summary>Steps the gate; returns its answer, one of <see cref="GateEffect.Tags"/>.</summary>
     public int StepGate(GateEvent happened) => Recorder is null ? Gate.Step(happened) : Recorder.Step(Gate, happened);
@@ -526,7 +532,7 @@ internal sealed class LifecycleEngine : IDisposable
     private async Task TerminateAsync(int code)
     {
         await FlushRecordAsync().ConfigureAwait(false);
-        Environment.Exit(code);
+        Environment.Exit(ExitCodeOf(code));
     }
 
     private void NoteWhatIsCutOff(TrackedConnection connection)
@@ -615,7 +621,7 @@ internal sealed class LifecycleEngine : IDisposable
 
     private void Exit(int code)
     {
-        var report = _report.Build(_clock.Elapsed, code);
+        var report = _report.Build(_clock.Elapsed, (ShutdownOutcome)code, ExitCodeOf(code));
         _ = ExitAsync(report);
     }
 
@@ -624,7 +630,7 @@ internal sealed class LifecycleEngine : IDisposable
     {
         var written = _words.Write(() =>
         {
-            if (report.ExitCode == 0)
+            if (report.Outcome == ShutdownOutcome.Clean)
             {
                 Log.Clean(_log, report);
             }

@@ -78,12 +78,12 @@ internal sealed class HostBinding(
             report = await engine.Exited.ConfigureAwait(false);
         }
 
-        if (report.ExitCode == 0)
+        // Where there is nothing to tell, the application's own code stays.
+        if (report.ExitCode != 0)
         {
-            return;
+            Environment.ExitCode = report.ExitCode;
         }
 
-        Environment.ExitCode = report.ExitCode;
         if (report.ConnectionsAborted > 0 && services.GetService(typeof(IServer)) is IServer server
             && server.GetType().Assembly == KestrelAssembly)
         {

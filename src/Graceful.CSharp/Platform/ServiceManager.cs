@@ -188,7 +188,8 @@ internal sealed class ServiceManager : IThreadPoolWorkItem, IDisposable
 
     private Notice Farewell(Lifecycle leaving, Shutdown shutdown, Instant now)
     {
-        var status = StatusText.Of(leaving, shutdown, _hooks, now, Held.By(_engine));
+        var status = StatusText.Of(
+            leaving, shutdown, _hooks, _engine.ExitCodeOf(LifecycleModule.exitCode(shutdown.Troubles)), now, Held.By(_engine));
         return new Notice
         {
             IsStopping = !_toldStopping && !_lifetimeTells,

@@ -15,9 +15,10 @@ internal static class StatusText
     /// <param name="leaving">Where the way out is.</param>
     /// <param name="shutdown">What every stage of it carries along.</param>
     /// <param name="hooks">All hooks, in the order of their indices.</param>
+    /// <param name="exitCode">What the process ends with, as far as is known.</param>
     /// <param name="now">By the clock of the engine.</param>
     /// <param name="held">Who is inside.</param>
-    public static string Of(Lifecycle leaving, Shutdown shutdown, IReadOnlyList<HookRegistration> hooks, Instant now, Held held)
+    public static string Of(Lifecycle leaving, Shutdown shutdown, IReadOnlyList<HookRegistration> hooks, int exitCode, Instant now, Held held)
     {
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"{(leaving.IsExited ? "Left" : "Leaving")} after {ReportBuilder.ReasonOf(shutdown.Trigger)}: ");
@@ -28,7 +29,7 @@ internal static class StatusText
             Lifecycle.Draining { Item2.IsClosingListeners: true } => "closing listeners",
             Lifecycle.Draining => "draining",
             Lifecycle.Hooks after => Of("after-drain", after.Item2, hooks),
-            _ => string.Create(CultureInfo.InvariantCulture, $"exit code {LifecycleModule.exitCode(shutdown.Troubles)}, the host stops"),
+            _ => string.Create(CultureInfo.InvariantCulture, $"exit code {exitCode}, the host stops"),
         });
         if (leaving is Lifecycle.Draining)
         {

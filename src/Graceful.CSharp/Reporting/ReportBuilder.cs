@@ -69,12 +69,13 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
         }
     }
 
-    public ShutdownReport Build(TimeSpan now, int exitCode)
+    public ShutdownReport Build(TimeSpan now, ShutdownOutcome outcome, int exitCode)
     {
         var troubles = _shutdown!.Troubles.Reverse().ToList();
         return new ShutdownReport
         {
             Reason = Reason!.Value,
+            Outcome = outcome,
             ExitCode = exitCode,
             Duration = Elapsed(now),
             Stages = [.. _stages],

@@ -84,16 +84,18 @@ internal sealed class Telemetry : IHostedService, IDisposable
         }
 
         var ended = _time.GetUtcNow();
-        var (cause, code) = (report.Reason.Cause.ToString(), report.ExitCode);
-        _duration.Record(report.Duration.TotalSeconds, new("graceful.stop.cause", cause), new("graceful.exit_code", code));
+        var (cause, outcome, code) = (report.Reason.Cause.ToString(), report.Outcome.ToString(), report.ExitCode);
+        _duration.Record(
+            report.Duration.TotalSeconds, new("graceful.stop.cause", cause), new("graceful.stop.outcome", outcome), new("graceful.exit_code", code));
         using var whole = Start("graceful shutdown", default, ended - report.Duration);
         if (whole is null)
         {
             return;
         }
 
-        whole.SetTag("graceful.stop.cause", cause).SetTag("graceful.stop.reason", report.Reason.ToString()).SetTag("graceful.exit_code", code);
-        if (code != 0)
+        whole.SetTag("graceful.stop.cause", cause).SetTag("graceful.stop.reason", report.Reason.ToString());
+        whole.SetTag("graceful.stop.outcome", outcome).SetTag("graceful.exit_code", code);
+        if (report.Outcome != ShutdownOutcome.Clean)
         {
             whole.SetStatus(ActivityStatusCode.Error, string.Join("; ", report.Troubles));
         }

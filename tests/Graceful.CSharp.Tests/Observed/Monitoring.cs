@@ -39,10 +39,16 @@ public sealed class Monitoring : IDisposable
         Assert.Equal((0, 0, 0), (after["graceful.connection.count active"], after["graceful.active_requests"], after["graceful.active_work"]));
     }
 
-    [Fact]
-    public async Task A_way_out_has_a_duration_and_says_who_was_cut_off()
+    [Theory]
+    [InlineData(2)]
+    [InlineData(0)]
+    public async Task A_way_out_has_a_duration_an_outcome_and_a_code_and_says_who_was_cut_off(int code)
     {
-        await using var app = await StartAsync(options => options.GracePeriod = TimeSpan.FromSeconds(1));
+        await using var app = await StartAsync(options =>
+        {
+            options.GracePeriod = TimeSpan.FromSeconds(1);
+            options.ExitCodes.TimedOut = code;
+        });
         using var busy = await RawClient.ConnectAsync(app.Port);
         await busy.SendGetAsync("/door");
         await app.Door.Reached();
@@ -51,7 +57,7 @@ public sealed class Monitoring : IDisposable
         var seen = Ask();
         Assert.Equal(1, seen["graceful.aborted_connections"]);
         Assert.Equal(0, seen["graceful.refused_connections"]);
-        Assert.Equal(report.Duration.TotalSeconds, seen["graceful.drain.duration HostStopped 2"]);
+        Assert.Equal(report.Duration.TotalSeconds, seen[$"graceful.drain.duration HostStopped TimedOut {code}"]);
     }
 
     [Fact]
@@ -84,7 +90,7 @@ public sealed class Monitoring : IDisposable
         {
             var whole = spans.Single(span => span.DisplayName == "graceful shutdown" && span.Duration == report.Duration);
             mine = [.. spans.Where(span => span.ParentSpanId == whole.SpanId)];
-            Assert.Equal(0, whole.GetTagItem("graceful.exit_code"));
+            Assert.Equal((0, "Clean"), (whole.GetTagItem("graceful.exit_code"), whole.GetTagItem("graceful.stop.outcome")));
             Assert.Equal("stop of the host", whole.GetTagItem("graceful.stop.reason"));
         }
 

@@ -100,6 +100,23 @@ public sealed partial class Reports
     }
 
     [Fact]
+    public async Task The_outcome_is_told_whatever_its_exit_code_is()
+    {
+        await using var app = await TestApp.StartAsync(options =>
+        {
+            options.GracePeriod = TimeSpan.FromSeconds(1);
+            options.ExitCodes.TimedOut = 0;
+        });
+        using var client = await RawClient.ConnectAsync(app.Port);
+        await client.SendGetAsync("/door");
+        await app.Door.Reached();
+        var report = await app.LeaveAsync();
+        Assert.Equal((ShutdownOutcome.TimedOut, 0, 1L), (report.Outcome, report.ExitCode, report.ConnectionsAborted));
+        Assert.Equal(["forced: the grace period was over"], report.Troubles);
+        Assert.Contains(", exit code 0\n", report.ToString().ReplaceLineEndings("\n"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Nobody_is_told_twice_and_nobody_is_told_who_was_cut_off()
     {
         await using var app = await TestApp.StartAsync(options => options.GracePeriod = TimeSpan.FromSeconds(1));

@@ -34,17 +34,19 @@ public sealed class Notified
         Assert.InRange(manager.Extensions.Count, 3, 20);
     }
 
-    [Fact]
-    public async Task It_hears_which_hook_is_waited_for()
+    [Theory]
+    [InlineData(3)]
+    [InlineData(33)]
+    public async Task It_hears_which_hook_is_waited_for_and_the_exit_code(int forced)
     {
         using var manager = new Listener();
-        var (child, _) = await Child.ListeningAsync("stuck-hook", manager.Environment);
+        var (child, _) = await Child.ListeningAsync("stuck-hook", manager.Environment, "--ExitCodes:Forced", $"{forced}");
         using var alsoChild = child;
         child.Kill(Signal.Terminate);
         await manager.Hears("STATUS=Leaving after SIGTERM: after-drain hook 'flush'");
         child.Kill(Signal.Interrupt);
-        Assert.Equal(3, await child.ExitAsync());
-        await manager.Hears("STATUS=Left after SIGTERM: exit code 3");
+        Assert.Equal(forced, await child.ExitAsync());
+        await manager.Hears($"STATUS=Left after SIGTERM: exit code {forced}, the host stops");
     }
 
     [Fact]

@@ -39,6 +39,17 @@ public sealed class RecordedWaysOut : IDisposable
     }
 
     [Fact]
+    public async Task It_ends_with_the_code_of_the_core_whatever_the_process_ends_with()
+    {
+        await using (var app = await StartAsync(options => options.ExitCodes.Clean = 42))
+        {
+            Assert.Equal(42, (await app.LeaveAsync()).ExitCode);
+        }
+
+        MustReplay("exited with code 0");
+    }
+
+    [Fact]
     public async Task Nothing_of_a_request_is_in_it_but_method_and_route()
     {
         await using (var app = await StartAsync(map: app => app.MapMethods("/orders/{id}", ["GET", "SECRETVERB"], async (HttpContext context) =>

@@ -621,10 +621,15 @@ module Request =
         if cutOffFor.Ticks < Connection.closeTime.Ticks then struct (WaitFor, Connection.closeTime - cutOffFor)
         else struct (GiveUp, Connection.closeTime)
 
-    /// Whether a connection may be ended on which nothing but requests that were given up is left. The answer to another
-    /// one may still be on its way; `quietFor` and `pending` as above.
-    let leavesNothing (quietPeriod: TimeSpan) (quietFor: TimeSpan) pending =
-        not pending && quietFor.Ticks >= (Connection.longer quietPeriod Connection.sweepInterval).Ticks
+    /// What a sweep does with a connection of many streams on which requests were given up. Those no longer count as in
+    /// flight, so it closes after its work; but they keep it from ending by itself. `quietFor` and `pending` as above.
+    let judgeRest (quietPeriod: TimeSpan) (quietFor: TimeSpan) pending connection : struct (RequestVerdict * TimeSpan) =
+        let floor = Connection.longer quietPeriod Connection.sweepInterval
+        // The last answer may still be on its way to the kernel, and the last GOAWAY to the client.
+        if Connection.phase connection <> Closed || Connection.inFlight connection > 0 then struct (WaitFor, floor)
+        elif pending then struct (WaitFor, floor)
+        elif quietFor.Ticks < floor.Ticks then struct (WaitFor, floor - quietFor)
+        else struct (GiveUp, Connection.closeTime)
 
 
 /// Who is inside, and whether all have left.

@@ -50,7 +50,7 @@ let private check (property: Property) =
     let config =
         Config.QuickThrowOnFailure
             .WithQuietOnSuccess(true)
-            .WithMaxTest(5000)
+            .WithMaxTest(2000)
             .WithReplay(Some { Rnd = Rnd(2026UL, 0x9E3779B97F4A7C15UL); Size = None })
     Check.One(config, property)
 
@@ -60,7 +60,10 @@ let private judge sight =
     verdict, wait
 
 let private forAll (holds: Sight -> bool) =
-    check (Prop.forAll (Arb.fromGen sights) (fun sight -> holds sight |> Prop.label $"{sight}: {judge sight}"))
+    check (
+        Prop.forAll (Arb.fromGen sights) (fun sight ->
+            let fine = holds sight
+            fine |> Prop.label (if fine then "" else $"{sight}: {judge sight}")))
 
 /// What must be so for a request to be let go, said once more and in other words.
 let private isLetGo sight =
@@ -158,9 +161,32 @@ let ``whoever was cut off has a tenth of a second to end, and is given up then``
             && (verdict = GiveUp || cutOffFor + wait = tenth)))
 
 [<Fact>]
-let ``a connection with nothing but given-up requests ends when it is quiet and no byte waits`` () =
+let ``a connection with given-up requests ends when all others have left it, it is quiet, and no byte waits`` () =
+    let rests =
+        gen {
+            let! word = Gen.elements ConnectionTests.words
+            let! quietPeriod = durations
+            let! quietFor = durations
+            let! pending = Gen.elements [ false; true ]
+            return word, quietPeriod, quietFor, pending
+        }
     check (
-        Prop.forAll (Arb.fromGen (Gen.zip durations durations)) (fun (quietPeriod, quietFor) ->
-            let least = max quietPeriod Connection.sweepInterval
-            not (Request.leavesNothing quietPeriod quietFor true)
-            && Request.leavesNothing quietPeriod quietFor false = (quietFor >= least)))
+        Prop.forAll (Arb.fromGen rests) (fun (word, quietPeriod, quietFor, pending) ->
+            let floor = max quietPeriod Connection.sweepInterval
+            let isOver = Connection.phase word = Closed && Connection.inFlight word = 0 && not pending
+            match Request.judgeRest quietPeriod quietFor pending word with
+            | struct (GiveUp, wait) -> isOver && quietFor >= floor && wait = Connection.closeTime
+            | struct (WaitFor, wait) when isOver -> quietFor < floor && quietFor + wait = floor
+            | struct (WaitFor, wait) -> wait = floor
+            | struct (CutOff, _) -> false))
+
+[<Fact>]
+let ``an answer beside a given-up request is let through, and a request that came late too`` () =
+    let after events =
+        events |> List.fold (fun word event -> let struct (next, _) = Connection.step event word in next) Connection.initial
+    let long = TimeSpan.FromHours 1.0
+    let judge word = let struct (verdict, _) = Request.judgeRest (TimeSpan.FromMilliseconds 500L) long false word in verdict
+    let givenUp = [ Begin; Begin; Retire; Tell; End ]
+    Assert.Equal(WaitFor, judge (after givenUp))
+    Assert.Equal(GiveUp, judge (after (givenUp @ [ End ])))
+    Assert.Equal(WaitFor, judge (after (givenUp @ [ End; Begin ])))

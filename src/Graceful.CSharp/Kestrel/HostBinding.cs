@@ -78,13 +78,12 @@ internal sealed class HostBinding(
             report = await engine.Exited.ConfigureAwait(false);
         }
 
-        if (report.ExitCode == 0)
+        if (report.ExitCode != 0)
         {
-            return;
+            Environment.ExitCode = report.ExitCode;
         }
 
-        Environment.ExitCode = report.ExitCode;
-        if (report.ConnectionsAborted > 0 && services.GetService(typeof(IServer)) is IServer server
+        if ((report.ConnectionsAborted > 0 || engine.Figures.HaveGivenUp) && services.GetService(typeof(IServer)) is IServer server
             && server.GetType().Assembly == KestrelAssembly)
         {
             // Kestrel would wait for requests that ignore their abort as long as the host lets it. Stopped with a

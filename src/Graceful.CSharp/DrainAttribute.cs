@@ -4,7 +4,7 @@ using Graceful.Core;
 namespace Graceful;
 
 /// <summary>
-/// Says what the drain owes the requests of an endpoint: <c>[Drain(DrainMode.ToldOnly)]</c>, or <c>[Drain(Seconds = 10)]</c> for a limit of
+/// Says what the drain owes the requests of an endpoint: <c>[Drain(DrainMode.ToldOnly)]</c>, or <c>[Drain(seconds: 10)]</c> for a limit of
 /// its own. On an action, a controller, a hub or the handler of a route; of several, the one that routing ranks last counts: a handler's
 /// before its group's. In code it is <c>WithDrain</c>.
 /// </summary>
@@ -16,14 +16,12 @@ namespace Graceful;
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
 public sealed class DrainAttribute : Attribute
 {
-    internal const double MostSeconds = 24 * 60 * 60;
-
-    private double _seconds;
+    private const double MostSeconds = 24 * 60 * 60;
 
     /// <summary>Says what the drain owes a request.</summary>
-    /// <param name="mode">Waited for until the grace period ends, when nothing else is said.</param>
+    /// <param name="mode">Whether it must finish, is told only, may be aborted at once, or does not count.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such mode. Routing throws it when it builds its endpoints.</exception>
-    public DrainAttribute(DrainMode mode = DrainMode.MustFinish)
+    public DrainAttribute(DrainMode mode)
     {
         Mode = mode;
         Policy = mode switch
@@ -37,40 +35,32 @@ public sealed class DrainAttribute : Attribute
         };
     }
 
+    /// <summary>Gives a request that must finish a limit of its own: the drain waits for it so long, and cuts it off alone then.</summary>
+    /// <param name="seconds">
+    /// From the moment on when the listeners are closed; more than 0, at most 86,400, a day. The end of the grace period comes first when it is sooner.
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException">The limit is out of its bounds. Routing throws it when it builds its endpoints.</exception>
+    public DrainAttribute(double seconds)
+    {
+        if (seconds is not (> 0 and <= MostSeconds))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(seconds),
+                seconds,
+                string.Create(CultureInfo.InvariantCulture, $"The drain limit is {seconds} s; allowed is more than 0 and at most {MostSeconds} s, a day."));
+        }
+
+        Mode = DrainMode.MustFinish;
+        Seconds = seconds;
+        Policy = DrainPolicy.NewWithin(TimeSpan.FromSeconds(seconds));
+    }
+
     /// <summary>What the drain owes a request.</summary>
     public DrainMode Mode { get; }
 
-    /// <summary>
-    /// How long the drain waits for a request that must finish, from the moment on when the listeners are closed. The default, 0,
-    /// is until the grace period ends.
-    /// </summary>
-    /// <value>In seconds: more than zero, and at most 86,400, a day.</value>
-    /// <exception cref="ArgumentOutOfRangeException">The value is out of its bounds. Routing throws it when it builds its endpoints.</exception>
-    /// <exception cref="InvalidOperationException">The mode is another one, which has no limit.</exception>
-    public double Seconds
-    {
-        get => _seconds;
-        set
-        {
-            if (Mode != DrainMode.MustFinish)
-            {
-                throw new InvalidOperationException(
-                    $"{nameof(Seconds)} is set together with {Mode}; a limit goes with {nameof(DrainMode.MustFinish)} alone, as in [Drain(Seconds = 10)].");
-            }
-
-            if (value is not (> 0 and <= MostSeconds))
-            {
-                throw new ArgumentOutOfRangeException(
-                    nameof(value),
-                    value,
-                    string.Create(CultureInfo.InvariantCulture, $"{nameof(Seconds)} of a drain limit is {value}; allowed is more than 0 and at most {MostSeconds}."));
-            }
-
-            _seconds = value;
-            Policy = DrainPolicy.NewWithin(TimeSpan.FromSeconds(value));
-        }
-    }
+    /// <summary>The limit of a request that must finish, in seconds; 0 when it has none but the end of the grace period.</summary>
+    public double Seconds { get; }
 
     /// <summary>The same in the core's words.</summary>
-    internal DrainPolicy Policy { get; private set; }
+    internal DrainPolicy Policy { get; }
 }

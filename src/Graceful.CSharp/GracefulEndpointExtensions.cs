@@ -1,4 +1,3 @@
-using System.Globalization;
 using Graceful;
 
 // Where users look for what endpoints can be given.
@@ -40,12 +39,6 @@ public static class GracefulEndpointExtensions
         where TBuilder : IEndpointConventionBuilder
     {
         ArgumentNullException.ThrowIfNull(builder);
-        if (limit <= TimeSpan.Zero || limit.TotalSeconds > DrainAttribute.MostSeconds)
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(limit), limit, string.Create(CultureInfo.InvariantCulture, $"The drain limit is {limit}; allowed is more than zero and at most one day."));
-        }
-
-        return builder.WithMetadata(new DrainAttribute { Seconds = limit.TotalSeconds });
+        return builder.WithMetadata(new DrainAttribute(limit.TotalSeconds));
     }
 }

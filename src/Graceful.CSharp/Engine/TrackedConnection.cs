@@ -136,6 +136,24 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         return again;
     }
 
+    /// <summary>
+    /// The requests in flight, for the report, without those that were let go. Reads what other threads write, so it may be a moment out
+    /// of date.
+    /// </summary>
+    public virtual void Describe(ICollection<HeldRequest> into)
+    {
+        lock (Requests)
+        {
+            foreach (var request in InFlight())
+            {
+                if (FindCut(request.Context) is null)
+                {
+                    into.Add(request.ToHeld());
+                }
+            }
+        }
+    }
+
     /// <summary>Whether the drain waits for a request on its own account, so that others have time as well.</summary>
     public bool MustFinish(TimeSpan drainingFor)
     {
@@ -233,23 +251,6 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         return cut;
     }
 
-    /// <summary>Call under <see cref="Requests"/>.</summary>
-    protected RequestCut? FindCut(HttpContext context)
-    {
-        if (_cuts is not null)
-        {
-            foreach (var cut in _cuts)
-            {
-                if (ReferenceEquals(cut.Context, context))
-                {
-                    return cut;
-                }
-            }
-        }
-
-        return null;
-    }
-
     /// <summary>
     /// The requests in flight, where they are known. Called under <see cref="Requests"/>, and until that is let go no context of
     /// theirs may become another request's.
@@ -272,9 +273,6 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         return TimeSpan.FromMilliseconds(Environment.TickCount64 - _cell.LastEdge);
     }
 
-    /// <summary>The requests in flight, for the report. Reads what other threads write, so it may be a moment out of date.</summary>
-    public abstract void Describe(ICollection<HeldRequest> into);
-
     /// <summary>See that the next response head, or a GOAWAY, tells the client; then call <see cref="Told"/>.</summary>
     protected abstract void AskToClose();
 
@@ -286,6 +284,23 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
 
     /// <summary>End it now.</summary>
     protected abstract void Reset();
+
+    /// <summary>Call under <see cref="Requests"/>.</summary>
+    private RequestCut? FindCut(HttpContext context)
+    {
+        if (_cuts is not null)
+        {
+            foreach (var cut in _cuts)
+            {
+                if (ReferenceEquals(cut.Context, context))
+                {
+                    return cut;
+                }
+            }
+        }
+
+        return null;
+    }
 
     private async Task EndAfterAsync(RequestCut cut)
     {

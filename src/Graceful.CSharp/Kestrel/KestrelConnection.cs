@@ -101,20 +101,6 @@ internal sealed class KestrelConnection : TrackedConnection
         }
     }
 
-    public override void Describe(ICollection<HeldRequest> into)
-    {
-        lock (Requests)
-        {
-            foreach (var request in InFlight())
-            {
-                if (FindCut(request.Context) is null)
-                {
-                    into.Add(request.ToHeld());
-                }
-            }
-        }
-    }
-
     protected override IReadOnlyList<HeldRequestFacts> InFlight()
     {
         if (_protocol != Protocol.Http1)

@@ -14,10 +14,10 @@ internal sealed class LoneRequest : TrackedConnection
     private readonly long _since = Environment.TickCount64;
     private bool _hasEnded;
 
-    public override int RequestsInFlight => Facts.IsCounted ? base.RequestsInFlight : 0;
-
     private LoneRequest(LifecycleEngine engine, HttpContext context)
         : base(engine, context.Connection.Id ?? context.TraceIdentifier) => _context = context;
+
+    public override int RequestsInFlight => Facts.IsCounted ? base.RequestsInFlight : 0;
 
     /// <returns>False when nobody is let in any more.</returns>
     public static bool TryBegin(LifecycleEngine engine, HttpContext context)
@@ -31,20 +31,6 @@ internal sealed class LoneRequest : TrackedConnection
         request.Began();
         context.Response.OnCompleted(static state => ((LoneRequest)state).End(), request);
         return true;
-    }
-
-    public override void Describe(ICollection<HeldRequest> into)
-    {
-        lock (Requests)
-        {
-            foreach (var request in InFlight())
-            {
-                if (FindCut(request.Context) is null)
-                {
-                    into.Add(request.ToHeld());
-                }
-            }
-        }
     }
 
     protected override IReadOnlyList<HeldRequestFacts> InFlight() => _hasEnded ? [] : [Facts];

@@ -176,8 +176,8 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     public TimeSpan SweepRequests(in DrainLook look)
     {
         var again = TimeSpan.MaxValue;
-        var ordered = new List<RequestCut>();
-        var givenUp = new List<RequestCut>();
+        List<RequestCut>? ordered = null;
+        List<RequestCut>? givenUp = null;
         lock (Requests)
         {
             foreach (var request in InFlight())
@@ -188,23 +188,23 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
                 {
                     cut = new RequestCut(Engine, this, request, look.Now);
                     (_cuts ??= []).Add(cut);
-                    ordered.Add(cut);
+                    (ordered ??= []).Add(cut);
                 }
                 else if (verdict.IsGiveUp)
                 {
-                    givenUp.Add(cut!);
+                    (givenUp ??= []).Add(cut!);
                 }
 
                 again = wait < again ? wait : again;
             }
         }
 
-        foreach (var cut in ordered)
+        foreach (var cut in ordered ?? [])
         {
             Engine.End(this, _ => cut.CarryOut());
         }
 
-        foreach (var cut in givenUp)
+        foreach (var cut in givenUp ?? [])
         {
             if (cut.Begin() || !cut.IsWithdrawn)
             {

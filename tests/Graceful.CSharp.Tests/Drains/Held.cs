@@ -78,6 +78,15 @@ internal sealed class Held : IAsyncDisposable
         app.MapGet("/second", StayAsync).WithDrain(TimeSpan.FromSeconds(1));
         app.MapGet("/day", StayAsync).WithDrain(TimeSpan.FromDays(1));
         app.MapGet("/deaf", () => StayAsync(CancellationToken.None)).WithDrain(DrainMode.AbortAtOnce);
+        app.MapGet("/brief", async (HttpContext context, IGraceful graceful) =>
+        {
+            Interlocked.Increment(ref _inside);
+            await Task.Delay(Timeout.Infinite, graceful.Stopping).ContinueWith(_ => { }, TaskScheduler.Default);
+            // Until its connection retires, which is when the sweeps begin.
+            var connection = (Kestrel.KestrelConnection)context.Features[typeof(Kestrel.KestrelConnection)]!;
+            await Limits.Until(() => Core.ConnectionModule.isRetiring(connection.Now), "it retires");
+            return "brief";
+        }).WithDrain(DrainMode.AbortAtOnce);
         app.MapGet("/listening", async (HttpContext context) =>
         {
             Interlocked.Increment(ref _inside);

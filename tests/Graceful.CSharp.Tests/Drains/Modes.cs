@@ -156,6 +156,35 @@ public sealed class Modes
         Assert.Equal((0, 1, 1, 0), (report.ExitCode, report.RequestsFinished, report.RequestsLetGo, report.ConnectionsAborted));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Requests_that_end_by_themselves_as_they_are_cut_off_take_no_neighbour_with_them(bool http2)
+    {
+        await using var held = await Held.StartAsync(http2);
+        var (must, brief) = (new List<Task<string>>(), new List<Task<string>>());
+        for (var i = 0; i < 30; i++)
+        {
+            must.Add(await held.SendAsync("/must"));
+            brief.Add(await held.SendAsync("/brief"));
+        }
+
+        await held.App.BeginDrainAsync();
+        await Task.WhenAll(brief).ContinueWith(_ => { }, TaskScheduler.Default).Soon("The end of those that may be aborted");
+        await Quiet.LessAsync();
+        Assert.DoesNotContain(must, answer => answer.IsCompleted);
+        held.OpenMust();
+        foreach (var answer in must)
+        {
+            Assert.Equal("at rest", await answer.Soon());
+        }
+
+        var report = await held.App.ReportAsync();
+        Assert.Equal((0, 0), (report.ExitCode, report.ConnectionsAborted));
+        Assert.InRange(report.RequestsLetGo, brief.Count(answer => !answer.IsCompletedSuccessfully), 30);
+        Assert.InRange(report.RequestsFinished + report.RequestsLetGo, 30, 60);
+    }
+
     [Fact]
     public async Task When_the_stop_is_forced_who_was_let_go_is_not_cut_off_once_more()
     {

@@ -131,6 +131,30 @@ type Verdict =
     /// It was closed and still is here, and no byte waits in either direction: stop reading from it.
     | Hasten
 
+/// What the drain owes a request in flight. Its endpoint says so; without a word it must finish.
+[<Struct>]
+type DrainPolicy =
+    /// It is waited for until the grace period ends.
+    | MustFinish
+    /// It is waited for, but no longer than this since the drain began.
+    | Within of limit: TimeSpan
+    /// It was asked to finish, and is waited for as long as anybody must, and for the quiet period at least.
+    | ToldOnly
+    /// Nobody waits for it.
+    | AbortAtOnce
+    /// A probe: as `ToldOnly`, but for a moment instead of the quiet period, and it is nothing that keeps a server busy.
+    | NotCounted
+
+/// What a sweep does with a request in flight.
+[<Struct>]
+type RequestVerdict =
+    /// Let it be until the next look.
+    | WaitFor
+    /// Abort it, and nobody else on its connection.
+    | CutOff
+    /// It was cut off and goes on all the same: it is waited for no more.
+    | GiveUp
+
 /// Tenure (open, hijacked, closing, gone), what it was told, and how much is in flight, in 32 bits.
 /// The phase is derived, so "idle with a request in flight" cannot be written down.
 [<Struct>]
@@ -632,6 +656,54 @@ module Connection =
             if isGone c || pending || w >= One || w &&& Last <> 0u then struct (LeaveAlone, quietPeriod)
             elif quietFor.Ticks >= floor.Ticks then struct (Hasten, sweepInterval)
             else struct (LeaveAlone, floor - quietFor)
+
+
+/// One request in flight during the drain: how long it is waited for.
+module Request =
+    /// Whether it is anything that keeps a server busy.
+    let isCounted policy =
+        match policy with
+        | NotCounted -> false
+        | MustFinish | Within _ | ToldOnly | AbortAtOnce -> true
+
+    /// Whether it must finish, so that those who were only told have time as well. Work that is no request always must.
+    let mustFinish (drainingFor: TimeSpan) policy =
+        match policy with
+        | MustFinish -> true
+        | Within limit -> drainingFor.Ticks < limit.Ticks
+        | ToldOnly | AbortAtOnce | NotCounted -> false
+
+    /// What a sweep does with a request that is so old, and when it must look again at the latest. `drainingFor`: since the
+    /// drain began. `anybodyMust`: somebody on the whole server must finish.
+    let judge (quietPeriod: TimeSpan) (drainingFor: TimeSpan) (age: TimeSpan) anybodyMust policy : struct (RequestVerdict * TimeSpan) =
+        let told (least: TimeSpan) =
+            // Whoever came when the drain was under way has heard of it no longer than it is here.
+            let heldFor = if age.Ticks < drainingFor.Ticks then age else drainingFor
+            if heldFor.Ticks < least.Ticks then struct (WaitFor, least - heldFor)
+            elif anybodyMust then struct (WaitFor, Connection.sweepInterval)
+            else struct (CutOff, Connection.closeTime)
+        match policy with
+        | MustFinish -> struct (WaitFor, quietPeriod)
+        | Within limit when drainingFor.Ticks < limit.Ticks -> struct (WaitFor, limit - drainingFor)
+        | Within _
+        | AbortAtOnce -> struct (CutOff, Connection.closeTime)
+        | ToldOnly -> told quietPeriod
+        | NotCounted -> told Connection.sweepInterval
+
+    /// What a sweep does with a request that was cut off so long ago and has not ended.
+    let judgeCutOff (cutOffFor: TimeSpan) : struct (RequestVerdict * TimeSpan) =
+        if cutOffFor.Ticks < Connection.closeTime.Ticks then struct (WaitFor, Connection.closeTime - cutOffFor)
+        else struct (GiveUp, Connection.closeTime)
+
+    /// What a sweep does with a connection of many streams on which requests were given up. Those no longer count as in
+    /// flight, so it closes after its work; but they keep it from ending by itself. `quietFor` and `pending` as above.
+    let judgeRest (quietPeriod: TimeSpan) (quietFor: TimeSpan) pending connection : struct (RequestVerdict * TimeSpan) =
+        let floor = Connection.longer quietPeriod Connection.sweepInterval
+        // The last answer may still be on its way to the kernel, and the last GOAWAY to the client.
+        if Connection.phase connection <> Closed || Connection.inFlight connection > 0 then struct (WaitFor, floor)
+        elif pending then struct (WaitFor, floor)
+        elif quietFor.Ticks < floor.Ticks then struct (WaitFor, floor - quietFor)
+        else struct (GiveUp, Connection.closeTime)
 
 
 /// Who is inside, and whether all have left.

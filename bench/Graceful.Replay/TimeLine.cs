@@ -48,7 +48,7 @@ internal sealed class TimeLine(TextWriter output, bool all)
             case RequestLine request:
                 Say(line.At, string.Create(
                     CultureInfo.InvariantCulture,
-                    $"    request {(request.CutOff ? "cut off" : "ended")}: {request.Method} {request.Route ?? "(no route)"}, {Text(request.Age)} old, connection {request.Connection}"));
+                    $"    request {request.EndText}: {request.Method} {request.Route ?? "(no route)"}, {Text(request.Age)} old, connection {request.Connection}"));
                 break;
             case CutLine cut:
                 TellBetween();

@@ -12,7 +12,8 @@ public static class GracefulHealthExtensions
     /// <summary>
     /// Maps readiness and liveness. Readiness runs the health checks tagged <c>ready</c>, of which Graceful's own fails from
     /// the first moment of the way out: 503 then, 200 while all are healthy. Liveness runs those tagged <c>live</c>, of which
-    /// there is none at first, so that it holds until the listeners close: who fails liveness is killed.
+    /// there is none at first, so that it holds until the listeners close: who fails liveness is killed. The drain does not count
+    /// them, see <see cref="DrainMode.NotCounted"/>.
     /// </summary>
     /// <param name="endpoints">The application.</param>
     /// <param name="ready">Where readiness is asked for; the default is <c>/health/ready</c>.</param>
@@ -35,7 +36,7 @@ public static class GracefulHealthExtensions
     }
 
     private static IEndpointConventionBuilder Map(IEndpointRouteBuilder endpoints, string pattern, string tag) =>
-        endpoints.MapHealthChecks(pattern, new HealthCheckOptions { Predicate = check => check.Tags.Contains(tag) });
+        endpoints.MapHealthChecks(pattern, new HealthCheckOptions { Predicate = check => check.Tags.Contains(tag) }).WithDrain(DrainMode.NotCounted);
 
     private sealed class Both(IEndpointConventionBuilder one, IEndpointConventionBuilder other) : IEndpointConventionBuilder
     {

@@ -6,7 +6,10 @@ public interface IGracefulFeature
     /// <summary>Please finish: fires when the way out begins, long before anything is aborted.</summary>
     CancellationToken Stopping { get; }
 
-    /// <summary>It is over: fires when the request is about to be cut off, because time ran out or the stop was forced.</summary>
+    /// <summary>
+    /// It is over: fires when the request is about to be cut off, because time ran out or the stop was forced. Who is cut off earlier, because its
+    /// endpoint says so (<see cref="DrainAttribute"/>), hears of it by <c>HttpContext.RequestAborted</c> alone.
+    /// </summary>
     CancellationToken Aborting { get; }
 
     /// <summary>Whether the way out has begun, so that this request is among those that are waited for: <see cref="IGraceful.IsStopping"/>.</summary>

@@ -38,6 +38,12 @@ public sealed record ShutdownReport
     /// <summary>Requests that finished after clients began to be told.</summary>
     public required long RequestsFinished { get; init; }
 
+    /// <summary>
+    /// Requests that were cut off because their endpoints allow it, see <see cref="DrainAttribute"/>. They are neither finished
+    /// nor a trouble, and health probes are not among them.
+    /// </summary>
+    public required long RequestsLetGo { get; init; }
+
     /// <summary>Pieces of work that finished on the way out; see <see cref="IGraceful.Begin"/>.</summary>
     public required long WorkFinished { get; init; }
 
@@ -56,7 +62,10 @@ public sealed record ShutdownReport
     /// <summary>The oldest work, five pieces at most, that took longer than a second and was waited for.</summary>
     public required IReadOnlyList<HeldWork> WorkWaitedFor { get; init; }
 
-    /// <summary>The oldest requests, five at most, that were cut off.</summary>
+    /// <summary>The oldest requests, five at most, that were cut off because their endpoints allow it.</summary>
+    public required IReadOnlyList<HeldRequest> LetGo { get; init; }
+
+    /// <summary>The oldest requests, five at most, that were cut off because time ran out or the stop was forced.</summary>
     public required IReadOnlyList<HeldRequest> CutOff { get; init; }
 
     /// <summary>The oldest work, five pieces at most, that was not finished when time ran out.</summary>
@@ -84,6 +93,11 @@ public sealed record ShutdownReport
         }
 
         Line("requests", string.Create(CultureInfo.InvariantCulture, $"{RequestsFinished} finished on the way out"));
+        if (RequestsLetGo > 0)
+        {
+            Line("let go", string.Create(CultureInfo.InvariantCulture, $"{RequestsLetGo} cut off early, as their endpoints allow"));
+        }
+
         if (WorkFinished > 0)
         {
             Line("work", string.Create(CultureInfo.InvariantCulture, $"{WorkFinished} finished on the way out"));
@@ -99,6 +113,7 @@ public sealed record ShutdownReport
 
         Lines("waited for", WaitedFor);
         Lines("waited for work", WorkWaitedFor);
+        Lines("let go", LetGo);
         Lines("cut off", CutOff);
         Lines("cut off work", WorkCutOff);
 

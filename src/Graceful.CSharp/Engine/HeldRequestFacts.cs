@@ -1,3 +1,4 @@
+using Graceful.Core;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 
@@ -10,6 +11,27 @@ namespace Graceful.Engine;
 internal readonly record struct HeldRequestFacts(string ConnectionId, HttpContext Context, long Since)
 {
     public TimeSpan Age => TimeSpan.FromMilliseconds(Environment.TickCount64 - Since);
+
+    /// <summary>What its endpoint says of it. Without an endpoint, or when that can't be told, it must finish.</summary>
+    public DrainPolicy Policy
+    {
+        get
+        {
+            try
+            {
+                return Context.GetEndpoint()?.Metadata.GetMetadata<DrainAttribute>()?.Policy ?? DrainPolicy.MustFinish;
+            }
+#pragma warning disable CA1031 // See below.
+            catch (Exception)
+#pragma warning restore CA1031
+            {
+                return DrainPolicy.MustFinish;
+            }
+        }
+    }
+
+    /// <summary>Whether it is anything that keeps the server busy.</summary>
+    public bool IsCounted => Core.Request.isCounted(Policy);
 
     public HeldRequest ToHeld()
     {

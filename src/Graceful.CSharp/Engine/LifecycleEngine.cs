@@ -45,6 +45,7 @@ internal sealed class LifecycleEngine : IDisposable
     private long _deadline = long.MaxValue;
     private int _asked;
     private bool _ready = true;
+    private Instant? _drainBegan;
 
     public LifecycleEngine(GracefulOptions options, ILogger log)
     {
@@ -116,7 +117,7 @@ internal sealed class LifecycleEngine : IDisposable
         }
     }
 
-    /// <summary>Requests in flight, by a walk that nobody is stopped for.</summary>
+    /// <summary>Requests in flight that count, by a walk that nobody is stopped for.</summary>
     public int RequestsInFlight
     {
         get
@@ -124,7 +125,7 @@ internal sealed class LifecycleEngine : IDisposable
             var requests = 0;
             foreach (var (connection, _) in Table)
             {
-                requests += ConnectionModule.inFlight(connection.Now);
+                requests += connection.RequestsInFlight;
             }
 
             return requests;
@@ -481,9 +482,10 @@ internal sealed class LifecycleEngine : IDisposable
             case { IsRetireConnections: true }:
                 Step(GateEvent.Drain);
                 ApplyToAll(ConnectionEvent.Retire);
+                _drainBegan ??= now;
                 break;
             case { IsSweepConnections: true }:
-                Sweep();
+                Sweep(now);
                 break;
             case { IsAbortConnections: true }:
                 Step(GateEvent.Shut);
@@ -543,6 +545,16 @@ internal sealed class LifecycleEngine : IDisposable
         }
     }
 
+    /// <summary>Call while the request's context is still its own.</summary>
+    public void NoteWhatIsLetGo(TrackedConnection connection, in HeldRequestFacts request)
+    {
+        if (request.IsCounted)
+        {
+            var held = Figures.LetGo(request);
+            Recorder?.LetGo(connection, held);
+        }
+    }
+
     private void Step(GateEvent happened)
     {
         if (StepGate(happened) == GateEffect.Tags.Emptied)
@@ -553,15 +565,36 @@ internal sealed class LifecycleEngine : IDisposable
 
     private void ApplyToAll(ConnectionEvent happened) => ForEach(connection => connection.Apply(happened));
 
-    private void Sweep()
+    private void Sweep(Instant now)
     {
         var again = TimeSpan.MaxValue;
-        ForEach(connection =>
+        ForEach(connection => LookAgainAfter(connection.Sweep(_policy.QuietPeriod)));
+        if (_drainBegan is { } began)
         {
-            var wait = connection.Sweep(_policy.QuietPeriod);
-            again = wait < again ? wait : again;
-        });
+            var look = new DrainLook(now, _policy.QuietPeriod, now - began, AnybodyMustFinish(now - began));
+            ForEach(connection => LookAgainAfter(connection.SweepRequests(look)));
+        }
+
+        void LookAgainAfter(TimeSpan wait) => again = wait < again ? wait : again;
         Post(Event.NewConnectionsSwept(again == TimeSpan.MaxValue ? _policy.QuietPeriod : again));
+    }
+
+    private bool AnybodyMustFinish(TimeSpan drainingFor)
+    {
+        foreach (var _ in Works)
+        {
+            return true;
+        }
+
+        foreach (var (connection, _) in Table)
+        {
+            if (connection.MustFinish(drainingFor))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>Walks the table; a connection that fails does not keep the others from their turn.</summary>

@@ -1,4 +1,5 @@
 using Graceful.Core;
+using Microsoft.AspNetCore.Http;
 
 namespace Graceful.Engine;
 
@@ -11,11 +12,18 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     // Either is rare, so requests look at this alone.
     private readonly bool _isWatched = engine.StateHandler is not null || engine.Recorder is not null;
     private ConnectionCell _cell;
+    private List<RequestCut>? _cuts;
     private bool _told;
 
     public string Id { get; } = id;
 
+    /// <summary>How many requests are in flight, without those that do not count.</summary>
+    public virtual int RequestsInFlight => ConnectionModule.inFlight(_cell.Now);
+
     protected LifecycleEngine Engine { get; } = engine;
+
+    /// <summary>Which requests are in flight, and which of them are being cut off, is decided while this is held.</summary>
+    protected Lock Requests { get; } = new();
 
     /// <summary>By the coarse clock, when this connection last became busy or idle.</summary>
     protected long LastEdge => _cell.LastEdge;
@@ -86,13 +94,15 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     {
         if (ConnectionModule.isRetiring(_cell.Now))
         {
-            Engine.Figures.Finished(request);
+            if (request.IsCounted)
+            {
+                Engine.Figures.Finished(request);
+            }
+
             Engine.Recorder?.Ended(this, request);
         }
 
-        // Stamped first: whoever sees the connection idle sees since when.
-        _cell.StampEdge();
-        Apply(ConnectionEvent.End);
+        Ended();
     }
 
     /// <summary>The notice is on its way to the client.</summary>
@@ -126,15 +136,142 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         return again;
     }
 
+    /// <summary>
+    /// The requests in flight, for the report, without those that were let go. Reads what other threads write, so it may be a moment out
+    /// of date.
+    /// </summary>
+    public virtual void Describe(ICollection<HeldRequest> into)
+    {
+        lock (Requests)
+        {
+            foreach (var request in InFlight())
+            {
+                if (FindCut(request.Context) is null)
+                {
+                    into.Add(request.ToHeld());
+                }
+            }
+        }
+    }
+
+    /// <summary>Whether the drain waits for a request on its own account, so that others have time as well.</summary>
+    public bool MustFinish(TimeSpan drainingFor)
+    {
+        lock (Requests)
+        {
+            foreach (var request in InFlight())
+            {
+                if (FindCut(request.Context) is null && Request.mustFinish(drainingFor, request.Policy))
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
+    /// <summary>Does what the core says of each request in flight. Only when everybody retires.</summary>
+    /// <returns>How soon one of them wants to be looked at again.</returns>
+    public TimeSpan SweepRequests(in DrainLook look)
+    {
+        var again = TimeSpan.MaxValue;
+        List<RequestCut>? ordered = null;
+        List<RequestCut>? givenUp = null;
+        lock (Requests)
+        {
+            foreach (var request in InFlight())
+            {
+                var cut = FindCut(request.Context);
+                var (verdict, wait) = cut is null ? look.Judge(request) : look.Judge(cut);
+                if (verdict.IsCutOff)
+                {
+                    cut = new RequestCut(Engine, this, request, look.Now);
+                    (_cuts ??= []).Add(cut);
+                    (ordered ??= []).Add(cut);
+                }
+                else if (verdict.IsGiveUp)
+                {
+                    (givenUp ??= []).Add(cut!);
+                }
+
+                again = wait < again ? wait : again;
+            }
+        }
+
+        foreach (var cut in ordered ?? [])
+        {
+            Engine.End(this, _ => cut.CarryOut());
+        }
+
+        foreach (var cut in givenUp ?? [])
+        {
+            if (cut.Begin() || !cut.IsWithdrawn)
+            {
+                Engine.Figures.GaveUp();
+                GiveUp(cut);
+            }
+        }
+
+        var rest = SweepRest(look.QuietPeriod);
+        return rest < again ? rest : again;
+    }
+
+    /// <summary>The end of a request, as it is told.</summary>
+    protected void Ended()
+    {
+        // Stamped first: whoever sees the connection idle sees since when.
+        _cell.StampEdge();
+        Apply(ConnectionEvent.End);
+    }
+
+    /// <summary>The end of a request that may have been about to be cut off.</summary>
+    /// <returns>Completes when nobody needs its context any more.</returns>
+    protected Task Finished(in HeldRequestFacts request, RequestCut? cut)
+    {
+        if (cut is null || cut.TryWithdraw())
+        {
+            Finished(request);
+            return Task.CompletedTask;
+        }
+
+        return EndAfterAsync(cut);
+    }
+
+    /// <summary>Call under <see cref="Requests"/>, when the request is no more among those in flight.</summary>
+    /// <returns>What is about to cut it off, or does.</returns>
+    protected RequestCut? TakeCut(HttpContext context)
+    {
+        var cut = FindCut(context);
+        if (cut is not null)
+        {
+            _cuts!.Remove(cut);
+        }
+
+        return cut;
+    }
+
+    /// <summary>
+    /// The requests in flight, where they are known. Called under <see cref="Requests"/>, and until that is let go no context of
+    /// theirs may become another request's.
+    /// </summary>
+    protected virtual IReadOnlyList<HeldRequestFacts> InFlight() => [];
+
+    /// <summary>A request was cut off, and goes on all the same: from now on it is as if it had ended.</summary>
+    protected virtual void GiveUp(RequestCut cut)
+    {
+    }
+
+    /// <summary>A look at what requests that were given up keep from ending by itself.</summary>
+    /// <returns>How soon it wants to be looked at again.</returns>
+    protected virtual TimeSpan SweepRest(TimeSpan quietPeriod) => TimeSpan.MaxValue;
+
     /// <summary>For how long nothing has travelled either way, and whether bytes still wait to be sent.</summary>
     protected virtual TimeSpan QuietFor(out bool pending)
     {
         pending = false;
         return TimeSpan.FromMilliseconds(Environment.TickCount64 - _cell.LastEdge);
     }
-
-    /// <summary>The requests in flight, for the report. Reads what other threads write, so it may be a moment out of date.</summary>
-    public abstract void Describe(ICollection<HeldRequest> into);
 
     /// <summary>See that the next response head, or a GOAWAY, tells the client; then call <see cref="Told"/>.</summary>
     protected abstract void AskToClose();
@@ -147,6 +284,29 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
 
     /// <summary>End it now.</summary>
     protected abstract void Reset();
+
+    /// <summary>Call under <see cref="Requests"/>.</summary>
+    private RequestCut? FindCut(HttpContext context)
+    {
+        if (_cuts is not null)
+        {
+            foreach (var cut in _cuts)
+            {
+                if (ReferenceEquals(cut.Context, context))
+                {
+                    return cut;
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private async Task EndAfterAsync(RequestCut cut)
+    {
+        await cut.Over.ConfigureAwait(false);
+        Ended();
+    }
 
     private int StepWatched(ConnectionEvent happened)
     {

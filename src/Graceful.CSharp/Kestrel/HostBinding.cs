@@ -84,7 +84,7 @@ internal sealed class HostBinding(
             Environment.ExitCode = report.ExitCode;
         }
 
-        if (report.ConnectionsAborted > 0 && services.GetService(typeof(IServer)) is IServer server
+        if ((report.ConnectionsAborted > 0 || engine.Figures.HaveGivenUp) && services.GetService(typeof(IServer)) is IServer server
             && server.GetType().Assembly == KestrelAssembly)
         {
             // Kestrel would wait for requests that ignore their abort as long as the host lets it. Stopped with a

@@ -24,6 +24,8 @@ internal sealed class KestrelConnection : TrackedConnection
     private readonly List<HeldRequestFacts> _streams = [];
     private HttpContext? _current;
     private Protocol _protocol;
+    private bool _isLookedAt;
+    private int _givenUp;
 
     public KestrelConnection(LifecycleEngine engine, ConnectionContext transport)
         : base(engine, transport.ConnectionId)
@@ -67,7 +69,7 @@ internal sealed class KestrelConnection : TrackedConnection
         }
         else
         {
-            lock (_streams)
+            lock (Requests)
             {
                 _streams.Add(new HeldRequestFacts(Id, context, Environment.TickCount64));
             }
@@ -77,25 +79,87 @@ internal sealed class KestrelConnection : TrackedConnection
         }
     }
 
-    public override void Describe(ICollection<HeldRequest> into)
+    public override int RequestsInFlight
+    {
+        get
+        {
+            var inFlight = base.RequestsInFlight;
+            if (inFlight == 0)
+            {
+                return 0;
+            }
+
+            if (_protocol == Protocol.Http1)
+            {
+                return _current is { } current && !new HeldRequestFacts(Id, current, LastEdge).IsCounted ? 0 : inFlight;
+            }
+
+            lock (Requests)
+            {
+                return Math.Max(0, inFlight - _streams.Count(static stream => !stream.IsCounted));
+            }
+        }
+    }
+
+    protected override IReadOnlyList<HeldRequestFacts> InFlight()
+    {
+        if (_protocol != Protocol.Http1)
+        {
+            return _streams;
+        }
+
+        // Said before the word is read, and a request that ends steps the word before it looks for this: so whoever is
+        // seen in flight here waits at its end until the lock is free.
+        Volatile.Write(ref _isLookedAt, true);
+        Interlocked.MemoryBarrier();
+        var now = Now;
+        return (ConnectionModule.inFlight(now) > 0 || ConnectionModule.phase(now).IsHijacked) && _current is { } current
+            ? [new HeldRequestFacts(Id, current, LastEdge)]
+            : [];
+    }
+
+    protected override void GiveUp(RequestCut cut)
     {
         if (_protocol == Protocol.Http1)
         {
-            if (ConnectionModule.inFlight(Now) > 0 || ConnectionModule.phase(Now).IsHijacked)
-            {
-                into.Add(new HeldRequestFacts(Id, _current!, LastEdge).ToHeld());
-            }
-
+            // What was cut off took its connection with it.
+            Leave();
             return;
         }
 
-        lock (_streams)
+        lock (Requests)
         {
-            foreach (var stream in _streams)
+            var index = IndexOf(cut.Context);
+            if (index < 0)
             {
-                into.Add(stream.ToHeld());
+                return;
+            }
+
+            _streams.RemoveAt(index);
+            _givenUp++;
+        }
+
+        Ended();
+    }
+
+    protected override TimeSpan SweepRest(TimeSpan quietPeriod)
+    {
+        lock (Requests)
+        {
+            if (_givenUp == 0)
+            {
+                return TimeSpan.MaxValue;
             }
         }
+
+        var quietFor = QuietFor(out var pending);
+        var (verdict, again) = Request.judgeRest(quietPeriod, quietFor, pending, Now);
+        if (verdict.IsGiveUp)
+        {
+            Leave();
+        }
+
+        return again;
     }
 
     // On HTTP/1.1 there is nothing to do now: every response head looks at the word as it goes out.
@@ -134,6 +198,14 @@ internal sealed class KestrelConnection : TrackedConnection
 
     protected override void Reset() => Engine.End(this, static connection => ((KestrelConnection)connection)._transport.Abort(
         new ConnectionAbortedException("The server leaves and its grace period is over.")));
+
+    /// <summary>It ends now, and nobody waits for what still runs on it.</summary>
+    private void Leave()
+    {
+        Engine.End(this, static connection => ((KestrelConnection)connection)._transport.Abort(
+            new ConnectionAbortedException("The server leaves, and what is left on the connection was cut off.")));
+        Apply(ConnectionEvent.Ended);
+    }
 
     private void RequestClose() =>
         Engine.End(this, static connection => ((KestrelConnection)connection).Lifetime?.RequestClose());
@@ -190,28 +262,79 @@ internal sealed class KestrelConnection : TrackedConnection
 
     private Task End()
     {
-        Finished(new HeldRequestFacts(Id, _current!, LastEdge));
-        return Task.CompletedTask;
+        // In normal life the word alone says so. One that was upgraded has nothing in flight, as far as the word knows.
+        var now = Now;
+        if (ConnectionModule.isRetiring(now) || ConnectionModule.inFlight(now) == 0)
+        {
+            return EndWhileLeaving();
+        }
+
+        Ended();
+        return Volatile.Read(ref _isLookedAt) ? EndUnderTheirEyes() : Task.CompletedTask;
+    }
+
+    private Task EndWhileLeaving()
+    {
+        HeldRequestFacts request;
+        RequestCut? cut;
+        lock (Requests)
+        {
+            request = new HeldRequestFacts(Id, _current!, LastEdge);
+            cut = TakeCut(_current!);
+            _current = null;
+        }
+
+        return Finished(request, cut);
+    }
+
+    /// <summary>The drain began at this very moment, and a sweep may have seen the request before it ended.</summary>
+    private Task EndUnderTheirEyes()
+    {
+        lock (Requests)
+        {
+            return TakeCut(_current!) is { } cut && !cut.TryWithdraw() ? cut.Over : Task.CompletedTask;
+        }
     }
 
     private static Task EndStream(HttpContext context)
     {
         var connection = (KestrelConnection)context.Features[typeof(KestrelConnection)]!;
+        return connection.EndStreamOf(context);
+    }
+
+    private Task EndStreamOf(HttpContext context)
+    {
         HeldRequestFacts stream;
-        lock (connection._streams)
+        RequestCut? cut;
+        lock (Requests)
         {
-            var index = 0;
-            while (!ReferenceEquals(connection._streams[index].Context, context))
+            cut = TakeCut(context);
+            var index = IndexOf(context);
+            if (index < 0)
             {
-                index++;
+                // It was given up, and as good as ended then.
+                _givenUp--;
+                return cut!.Over;
             }
 
-            stream = connection._streams[index];
-            connection._streams.RemoveAt(index);
+            stream = _streams[index];
+            _streams.RemoveAt(index);
         }
 
-        connection.Finished(stream);
-        return Task.CompletedTask;
+        return Finished(stream, cut);
+    }
+
+    private int IndexOf(HttpContext context)
+    {
+        for (var index = 0; index < _streams.Count; index++)
+        {
+            if (ReferenceEquals(_streams[index].Context, context))
+            {
+                return index;
+            }
+        }
+
+        return -1;
     }
 
     private async Task WakeUntilGoneAsync()

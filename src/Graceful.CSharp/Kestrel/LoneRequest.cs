@@ -12,9 +12,12 @@ internal sealed class LoneRequest : TrackedConnection
 {
     private readonly HttpContext _context;
     private readonly long _since = Environment.TickCount64;
+    private bool _hasEnded;
 
     private LoneRequest(LifecycleEngine engine, HttpContext context)
         : base(engine, context.Connection.Id ?? context.TraceIdentifier) => _context = context;
+
+    public override int RequestsInFlight => Facts.IsCounted ? base.RequestsInFlight : 0;
 
     /// <returns>False when nobody is let in any more.</returns>
     public static bool TryBegin(LifecycleEngine engine, HttpContext context)
@@ -30,7 +33,9 @@ internal sealed class LoneRequest : TrackedConnection
         return true;
     }
 
-    public override void Describe(ICollection<HeldRequest> into) => into.Add(Facts.ToHeld());
+    protected override IReadOnlyList<HeldRequestFacts> InFlight() => _hasEnded ? [] : [Facts];
+
+    protected override void GiveUp(RequestCut cut) => Apply(ConnectionEvent.Ended);
 
     protected override void AskToClose()
     {
@@ -60,10 +65,16 @@ internal sealed class LoneRequest : TrackedConnection
 
     private HeldRequestFacts Facts => new(Id, _context, _since);
 
-    private Task End()
+    private async Task End()
     {
-        Finished(Facts);
+        RequestCut? cut;
+        lock (Requests)
+        {
+            _hasEnded = true;
+            cut = TakeCut(_context);
+        }
+
+        await Finished(Facts, cut).ConfigureAwait(false);
         Apply(ConnectionEvent.Ended);
-        return Task.CompletedTask;
     }
 }

@@ -109,9 +109,11 @@ internal sealed class Recorder : IDisposable
     }
 
     public void Ended(TrackedConnection connection, in HeldRequestFacts request) =>
-        Add(connection, request.ToHeld(), cutOff: false);
+        Add(connection, request.ToHeld(), RequestEnd.Ended);
 
-    public void CutOff(TrackedConnection connection, HeldRequest request) => Add(connection, request, cutOff: true);
+    public void CutOff(TrackedConnection connection, HeldRequest request) => Add(connection, request, RequestEnd.CutOff);
+
+    public void LetGo(TrackedConnection connection, HeldRequest request) => Add(connection, request, RequestEnd.LetGo);
 
     /// <summary>Completes when all that was taken down before is in the file, or the file is broken, or after the limit.</summary>
     public async Task FlushAsync(TimeSpan limit)
@@ -133,8 +135,8 @@ internal sealed class Recorder : IDisposable
 
     public void Dispose() => _lines.Writer.TryComplete();
 
-    private void Add(TrackedConnection connection, HeldRequest request, bool cutOff) => AddDetail(new RequestLine(
-        _clock.Now, connection.RecordNumber, RequestLine.Known(request.Method), request.Route, request.Age, cutOff));
+    private void Add(TrackedConnection connection, HeldRequest request, RequestEnd end) => AddDetail(new RequestLine(
+        _clock.Now, connection.RecordNumber, RequestLine.Known(request.Method), request.Route, request.Age, end));
 
     private void AddDetail(RecordLine line)
     {

@@ -12,9 +12,12 @@ internal sealed class DrainFigures
 
     private readonly List<HeldRequest> _slow = [];
     private readonly List<HeldRequest> _aborted = [];
+    private readonly List<HeldRequest> _letGo = [];
     private readonly List<HeldWork> _slowWork = [];
     private readonly List<HeldWork> _abortedWork = [];
     private long _requestsFinished;
+    private long _requestsLetGo;
+    private long _gaveUp;
     private long _workFinished;
     private long _connectionsClosed;
     private long _connectionsTold;
@@ -23,6 +26,11 @@ internal sealed class DrainFigures
     private (long Requests, long Work, long Closed, long Told) _before;
 
     public long RequestsFinished => Interlocked.Read(ref _requestsFinished) - _before.Requests;
+
+    public long RequestsLetGo => Interlocked.Read(ref _requestsLetGo);
+
+    /// <summary>Whether somebody who was cut off goes on all the same, so that the server would wait for them.</summary>
+    public bool HaveGivenUp => Interlocked.Read(ref _gaveUp) > 0;
 
     public long WorkFinished => Interlocked.Read(ref _workFinished) - _before.Work;
 
@@ -59,6 +67,17 @@ internal sealed class DrainFigures
             Keep(request.ToHeld(), _slow);
         }
     }
+
+    /// <summary>Cut off because its endpoint allows it.</summary>
+    public HeldRequest LetGo(in HeldRequestFacts request)
+    {
+        Interlocked.Increment(ref _requestsLetGo);
+        var held = request.ToHeld();
+        Keep(held, _letGo);
+        return held;
+    }
+
+    public void GaveUp() => Interlocked.Increment(ref _gaveUp);
 
     public void Finished(HeldWork work)
     {
@@ -101,6 +120,9 @@ internal sealed class DrainFigures
 
     /// <summary>The oldest requests that were cut off, the oldest first.</summary>
     public IReadOnlyList<HeldRequest> AbortedRequests() => Copy(_aborted);
+
+    /// <summary>The oldest requests that were let go, the oldest first.</summary>
+    public IReadOnlyList<HeldRequest> RequestsThatWereLetGo() => Copy(_letGo);
 
     /// <summary>The oldest work that finished while we waited, the oldest first.</summary>
     public IReadOnlyList<HeldWork> SlowWork() => Copy(_slowWork);

@@ -61,6 +61,11 @@ internal static class ChildServer
             await Task.Delay(ms, CancellationToken.None);
             return "ok, at last";
         });
+        app.MapGet("/told", async (int ms) =>
+        {
+            Say("SLOW");
+            await Task.Delay(ms, CancellationToken.None);
+        }).WithDrain(DrainMode.ToldOnly);
         app.MapGet("/blocked", (int ms) =>
         {
             Say("SLOW");

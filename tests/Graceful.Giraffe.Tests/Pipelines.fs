@@ -123,7 +123,7 @@ let ``a pipeline looks its services up at its first request and never again`` ()
         use! app = App.Start id
         let asked = ResizeArray()
         // As Giraffe does: the handler is applied once, and the function it returns is called for every request.
-        let func = (useGracefulWith (refuseLate TimeSpan.Zero) >=> choose [ route "/ready" >=> readiness; text "ok" ]) earlyReturn
+        let func = (useGracefulWith (refuseLate TimeSpan.Zero) >=> choose [ route "/ready" >=> readiness; text "ok" ]) (Some >> Task.FromResult)
 
         let ask (path: string) =
             task {

@@ -8,6 +8,7 @@ open System.Collections.Concurrent
 open System.Diagnostics.Metrics
 open System.Net
 open System.Net.Http
+open System.Net.Sockets
 open System.Threading
 open System.Threading.Tasks
 open Microsoft.AspNetCore.Builder
@@ -97,8 +98,6 @@ type App private (host: WebApplication, errors: ConcurrentQueue<string>) =
 
     let client = lazy new HttpClient(BaseAddress = Uri $"http://127.0.0.1:{port.Value}", Timeout = hang)
 
-    member _.Port = port.Value
-
     member _.Errors = String.concat "\n" errors
 
     member _.Services = host.Services
@@ -129,6 +128,19 @@ type App private (host: WebApplication, errors: ConcurrentQueue<string>) =
             task {
                 let! answer = app.Get path
                 return answer.Told
+            })
+
+    /// Waits until the listeners are closed, which they are after the hooks before the drain.
+    member _.UntilDraining() =
+        until "nobody is let in any more" (fun () ->
+            task {
+                use newcomer = new TcpClient()
+
+                try
+                    do! newcomer.ConnectAsync(IPAddress.Loopback, port.Value)
+                    return false
+                with :? SocketException ->
+                    return true
             })
 
     static member Start(?settings, ?services: IServiceCollection -> unit, ?map: WebApplication -> unit, ?pipeline: HttpHandler) =

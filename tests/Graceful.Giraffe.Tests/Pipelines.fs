@@ -2,8 +2,6 @@
 module GiraffeUser.Pipelines
 
 open System
-open System.Net
-open System.Net.Sockets
 open System.Threading.Tasks
 open Giraffe
 open Graceful.Giraffe
@@ -24,16 +22,7 @@ let ``a request in flight is answered and told, and counted once`` () : Task =
         do! door.Reached
         Assert.Equal(1, requestsInFlight app.Services)
         app.Graceful.Close() |> ignore
-        do! until "nobody is let in any more" (fun () ->
-            task {
-                use newcomer = new TcpClient()
-
-                try
-                    do! newcomer.ConnectAsync(IPAddress.Loopback, app.Port)
-                    return false
-                with :? SocketException ->
-                    return true
-            })
+        do! app.UntilDraining()
         Assert.False app.Graceful.Completion.IsCompleted
         door.Open()
         let! answer = soon request

@@ -37,7 +37,7 @@ let ``hooks of every part of the application run in order, with the reason, arou
         let request = app.Get "/door"
         do! door.Reached
         Assert.True(app.Graceful.Close "the admin page")
-        do! until "the first hook ran" (fun () -> task { return lock happened (fun () -> happened.Count > 0) })
+        do! app.UntilDraining()
         say "answered"
         door.Open()
         let! _ = soon request

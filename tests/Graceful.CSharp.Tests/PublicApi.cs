@@ -13,6 +13,7 @@ public sealed class PublicApi
     [Theory]
     [InlineData("Graceful.CSharp")]
     [InlineData("Graceful.Core")]
+    [InlineData("Graceful.Giraffe")]
     public async Task It_is_as_approved(string assembly)
     {
         var name = $"PublicApi.{assembly}.txt";

@@ -29,6 +29,11 @@ internal sealed class LoneRequest : TrackedConnection
         }
 
         request.Began();
+        if (HttpProtocol.IsHttp11(context.Request.Protocol) || HttpProtocol.IsHttp10(context.Request.Protocol))
+        {
+            context.Response.OnStarting(static state => ((LoneRequest)state).HeadGoesOut(), request);
+        }
+
         context.Response.OnCompleted(static state => ((LoneRequest)state).End(), request);
         return true;
     }
@@ -64,6 +69,18 @@ internal sealed class LoneRequest : TrackedConnection
     }
 
     private HeldRequestFacts Facts => new(Id, _context, _since);
+
+    // Its client may well send more on the connection that we do not know: the server below closes it for this header.
+    private Task HeadGoesOut()
+    {
+        if (MustTell && _context.Response.StatusCode != StatusCodes.Status101SwitchingProtocols)
+        {
+            _context.Response.Headers.Connection = "close";
+            Told();
+        }
+
+        return Task.CompletedTask;
+    }
 
     private async Task End()
     {

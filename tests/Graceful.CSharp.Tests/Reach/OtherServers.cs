@@ -132,8 +132,47 @@ public sealed class OtherServers
         await Quiet.LessAsync();
         Assert.False(running.Graceful.Completion.IsCompleted);
         door.Open();
-        Assert.Equal("ok, at last", (await client.ReadAsync()).Text);
-        Assert.Equal(0, (await running.Graceful.Completion.Soon()).ExitCode);
+        var response = await client.ReadAsync();
+        Assert.Equal("ok, at last", response.Text);
+        Assert.True(response.IsTold);
+        Assert.Equal(Ending.Fin, await client.EndAsync());
+        var report = await running.Graceful.Completion.Soon();
+        Assert.Equal((0, 1L), (report.ExitCode, report.RequestsFinished));
+    }
+
+    [Fact]
+    public async Task A_client_of_another_server_is_told_on_its_response_where_its_protocol_has_a_header_for_that()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseTestServer();
+        builder.AddGraceful(options => options.LameDuck = TimeSpan.FromSeconds(20));
+        var app = builder.Build();
+        app.MapGet("/", () => "ok");
+        await app.StartAsync().Soon();
+        await using var _ = app;
+        var client = app.GetTestClient();
+        Assert.Null(await ToldAsync("1.1"));
+        var graceful = app.Services.GetRequiredService<IGraceful>();
+        graceful.Close();
+        // Clients begin to be told a step after the first moment, which nobody announces.
+        var end = Environment.TickCount64 + (long)Limits.Hang.TotalMilliseconds;
+        while (await ToldAsync("1.1") is not true)
+        {
+            Assert.True(Environment.TickCount64 < end, "Nobody is told.");
+        }
+
+        Assert.Null(await ToldAsync("2.0"));
+        await app.StopAsync(new CancellationToken(canceled: true)).Soon();
+        Assert.Equal(1L, (await graceful.Completion.Soon("The end of the way out")).ConnectionsTold);
+
+        async Task<bool?> ToldAsync(string protocol)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "/") { Version = Version.Parse(protocol) };
+            using var response = await client.SendAsync(request).Soon();
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+            return response.Headers.ConnectionClose;
+        }
     }
 
     /// <summary>A transport of the user's: sockets, but with an options object of its own, so that we know no socket of its.</summary>

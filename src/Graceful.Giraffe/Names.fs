@@ -1,0 +1,25 @@
+namespace Graceful.Giraffe
+
+// So that `open Graceful.Giraffe` is all that a Giraffe user opens: after `open Graceful` the compiler would take `open Giraffe` for
+// this namespace and refuse it (FS0893).
+
+/// <summary>The service of the way out: <see cref="T:Graceful.IGraceful"/>.</summary>
+type IGraceful = Graceful.IGraceful
+
+/// <summary>How a server leaves: <see cref="T:Graceful.GracefulOptions"/>. The functions of <c>GracefulSettings</c> change it.</summary>
+type GracefulOptions = Graceful.GracefulOptions
+
+/// <summary>Why a server leaves, as hooks are told: <see cref="T:Graceful.StopReason"/>.</summary>
+type StopReason = Graceful.StopReason
+
+/// <summary>What kind of cause it was: <see cref="T:Graceful.StopCause"/>.</summary>
+type StopCause = Graceful.StopCause
+
+/// <summary>What happened on the way out: <see cref="T:Graceful.ShutdownReport"/>.</summary>
+type ShutdownReport = Graceful.ShutdownReport
+
+/// <summary>What keeps newcomers out of a listener that closes: <see cref="T:Graceful.IntakeMethod"/>.</summary>
+type IntakeMethod = Graceful.IntakeMethod
+
+/// <summary>The phase of a connection's life: <see cref="T:Graceful.ConnectionPhase"/>.</summary>
+type ConnectionPhase = Graceful.ConnectionPhase

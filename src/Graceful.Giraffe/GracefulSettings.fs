@@ -34,8 +34,8 @@ module GracefulSettings =
         services.AddGraceful(fun options -> configure options |> ignore)
 
     /// <summary>
-    /// Adds a hook that runs when the way out begins, while everything still works. Hooks run one after the other, in the order in which they
-    /// were added; one that fails or takes too long is reported, and the next one runs.
+    /// Adds a hook that runs when the way out begins, while everything still works. Hooks added so run one after the other, in the order in
+    /// which they were added; one that fails or takes too long is reported, and the next one runs.
     /// </summary>
     /// <param name="name">What the report calls it; not empty, and unique among all hooks.</param>
     /// <param name="limit">After this time its token fires and it is no longer waited for; more than zero, at most one day.</param>
@@ -45,8 +45,8 @@ module GracefulSettings =
         options.OnStopping(name, limit, Func<_, _, _>(fun reason token -> hook reason token :> Task))
 
     /// <summary>
-    /// Adds a hook that runs when the last connection has left or was aborted, whatever happened before. Hooks run one after the other, in
-    /// the order in which they were added; one that fails or takes too long is reported, and the next one runs.
+    /// Adds a hook that runs when the last connection has left or was aborted, whatever happened before. Hooks added so run one after
+    /// the other, in the order in which they were added; one that fails or takes too long is reported, and the next one runs.
     /// </summary>
     /// <param name="name">What the report calls it; not empty, and unique among all hooks.</param>
     /// <param name="limit">After this time its token fires and it is no longer waited for; more than zero, at most one day.</param>
@@ -54,6 +54,54 @@ module GracefulSettings =
     /// <param name="options">The options.</param>
     let onDrained (name: string) (limit: TimeSpan) (hook: StopReason -> CancellationToken -> #Task) (options: GracefulOptions) =
         options.OnDrained(name, limit, Func<_, _, _>(fun reason token -> hook reason token :> Task))
+
+    /// <summary>As <c>onStopping</c>, and says for whom the hook waits and what follows when it fails.</summary>
+    /// <param name="after">The names of the hooks of the same stage that it waits for; none of them, to run at once beside the others.</param>
+    /// <param name="onFailure">What follows when it fails or takes too long.</param>
+    /// <param name="name">What the report calls it; not empty, and unique among all hooks.</param>
+    /// <param name="limit">After this time its token fires and it is no longer waited for; more than zero, at most one day.</param>
+    /// <param name="hook">The work, a <c>task { }</c> or any other task. Its token also fires when the stop is forced or undone.</param>
+    /// <param name="options">The options.</param>
+    let onStoppingAfter
+        (after: string seq)
+        (onFailure: HookFailurePolicy)
+        (name: string)
+        (limit: TimeSpan)
+        (hook: StopReason -> CancellationToken -> #Task)
+        (options: GracefulOptions)
+        =
+        options.OnStopping(name, limit, Func<_, _, _>(fun reason token -> hook reason token :> Task), after, onFailure)
+
+    /// <summary>As <c>onDrained</c>, and says for whom the hook waits and what follows when it fails.</summary>
+    /// <param name="after">The names of the hooks of the same stage that it waits for; none of them, to run at once beside the others.</param>
+    /// <param name="onFailure">What follows when it fails or takes too long.</param>
+    /// <param name="name">What the report calls it; not empty, and unique among all hooks.</param>
+    /// <param name="limit">After this time its token fires and it is no longer waited for; more than zero, at most one day.</param>
+    /// <param name="hook">The work, a <c>task { }</c> or any other task. Its token also fires when a second signal comes.</param>
+    /// <param name="options">The options.</param>
+    let onDrainedAfter
+        (after: string seq)
+        (onFailure: HookFailurePolicy)
+        (name: string)
+        (limit: TimeSpan)
+        (hook: StopReason -> CancellationToken -> #Task)
+        (options: GracefulOptions)
+        =
+        options.OnDrained(name, limit, Func<_, _, _>(fun reason token -> hook reason token :> Task), after, onFailure)
+
+    /// <summary>Lets somebody prevent stops that the application asks for; signals, the host and failures are never prevented.</summary>
+    /// <param name="name">What the log calls whoever prevents; not empty.</param>
+    /// <param name="whyNot">Says why there must be no stop now, or <c>None</c> when there may. It is waited for; one that throws prevents nothing.</param>
+    /// <param name="options">The options.</param>
+    let prevent (name: string) (whyNot: StopReason -> string option) (options: GracefulOptions) =
+        options.Prevent(name, Func<_, _>(whyNot >> Option.toObj))
+
+    /// <summary>What the process exits with, by outcome; 0 to 3 by default.</summary>
+    /// <param name="set">Sets the codes, each between 0 and 255: <c>fun codes -&gt; codes.TimedOut &lt;- 0</c> for instance.</param>
+    /// <param name="options">The options.</param>
+    let exitCodes (set: ExitCodes -> unit) (options: GracefulOptions) =
+        set options.ExitCodes
+        options
 
     /// <summary>How long the server goes on accepting after its readiness failed; zero, the default, closes at once.</summary>
     /// <param name="duration">Between zero and one hour, and less than the grace period, of which it is a part.</param>

@@ -23,3 +23,9 @@ type IntakeMethod = Graceful.IntakeMethod
 
 /// <summary>The phase of a connection's life: <see cref="T:Graceful.ConnectionPhase"/>.</summary>
 type ConnectionPhase = Graceful.ConnectionPhase
+
+/// <summary>What follows when a hook fails: <see cref="T:Graceful.HookFailurePolicy"/>.</summary>
+type HookFailurePolicy = Graceful.HookFailurePolicy
+
+/// <summary>What the process exits with, by outcome: <see cref="T:Graceful.ExitCodes"/>.</summary>
+type ExitCodes = Graceful.ExitCodes

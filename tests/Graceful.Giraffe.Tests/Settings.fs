@@ -55,6 +55,38 @@ let ``hooks of every part of the application run in order, with the reason, arou
     }
 
 [<Fact>]
+let ``hooks that say whom they wait for run beside the others, and one that must not fail cuts them off`` () : Task =
+    task {
+        use! app =
+            App.Start(
+                onStoppingAfter [] HookFailurePolicy.Continue "beside" hang (fun _ token -> Task.Delay(-1, token))
+                >> onStoppingAfter [] HookFailurePolicy.Force "must" hang (fun _ _ -> task { return failwith "no lock" })
+                >> onDrainedAfter [ "first" ] HookFailurePolicy.Continue "second" hang (fun _ _ -> task { () })
+                >> onDrained "first" hang (fun _ _ -> task { () })
+            )
+
+        let! report = app.Leave()
+
+        Assert.Equal<(string * string) list>(
+            [ "beside", "cancelled"; "must", "failed (Exception: no lock)"; "first", "succeeded"; "second", "succeeded" ],
+            [ for hook in report.Hooks |> Seq.sortBy (fun hook -> List.findIndex ((=) hook.Name) [ "beside"; "must"; "first"; "second" ]) -> hook.Name, hook.Outcome ]
+        )
+    }
+
+[<Fact>]
+let ``a stop of the application may be prevented`` () : Task =
+    task {
+        let mutable why = Some "a migration runs"
+        use! app = App.Start(prevent "migration" (fun _ -> why))
+        Assert.False(app.Graceful.Close())
+        Assert.False app.Graceful.IsStopping
+        why <- None
+        Assert.True(app.Graceful.Close())
+        let! _ = soon app.Graceful.Completion
+        ()
+    }
+
+[<Fact>]
 let ``a hook that fails, or is over time, is in the report and the exit code`` () : Task =
     task {
         use! app =
@@ -109,6 +141,7 @@ let private settings: (string * (GracefulOptions -> GracefulOptions) * (Graceful
       "Signals", leaveSignal "SIGQUIT", (fun o -> not (o.Signals.ContainsKey "SIGQUIT"))
       "PlatformGracePeriod", platformGracePeriod second, (fun o -> o.PlatformGracePeriod = Nullable second)
       "NotifyServiceManager", notifyServiceManager false, (fun o -> not o.NotifyServiceManager)
+      "ExitCodes", exitCodes (fun codes -> codes.TimedOut <- 0), (fun o -> o.ExitCodes.TimedOut = 0)
       "TimeProvider", timeProvider clock, (fun o -> obj.ReferenceEquals(o.TimeProvider, clock)) ]
 
 [<Fact>]

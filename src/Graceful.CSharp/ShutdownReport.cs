@@ -11,8 +11,9 @@ public sealed record ShutdownReport
     public required StopReason Reason { get; init; }
 
     /// <summary>
-    /// 0 clean, 1 a hook or a component failed, 2 time ran out and work was cut off, 3 forced by a signal. It is also put into
-    /// <see cref="Environment.ExitCode"/>, which a <c>Main</c> that returns a number overrides.
+    /// 0 clean, 1 a hook or a component failed, 2 time ran out and work was cut off, 3 forced by a signal. Where the server
+    /// owns the process (<see cref="GracefulOptions.OwnsProcess"/>) it is also put into <see cref="Environment.ExitCode"/>, which a <c>Main</c>
+    /// that returns a number overrides.
     /// </summary>
     public required int ExitCode { get; init; }
 

@@ -23,6 +23,9 @@ internal sealed class HostBinding(
     IServiceProvider services,
     ILoggerFactory loggers) : IHostedLifecycleService
 {
+    /// <summary>What the runtime has compiled it has compiled for all servers of the process.</summary>
+    private static int _rehearsed;
+
     private readonly Dictionary<BackgroundService, ComponentGuard> _guards = [];
 
     public Task StartingAsync(CancellationToken cancellationToken)
@@ -38,7 +41,11 @@ internal sealed class HostBinding(
             engine.Leaving.Register(application.StopApplication);
         });
         _ = LeaveAStuckStartAsync();
-        _ = RehearseAsync();
+        if (Interlocked.Exchange(ref _rehearsed, 1) == 0)
+        {
+            _ = RehearseAsync();
+        }
+
         return Task.CompletedTask;
     }
 
@@ -83,7 +90,11 @@ internal sealed class HostBinding(
             return;
         }
 
-        Environment.ExitCode = report.ExitCode;
+        if (engine.OwnsProcess)
+        {
+            Environment.ExitCode = report.ExitCode;
+        }
+
         if (report.ConnectionsAborted > 0 && services.GetService(typeof(IServer)) is IServer server
             && server.GetType().Assembly == KestrelAssembly)
         {
@@ -142,7 +153,7 @@ internal sealed class HostBinding(
     private async Task LeaveAStuckStartAsync()
     {
         var report = await engine.Reported.ConfigureAwait(false);
-        if (!engine.HasStartedUp)
+        if (engine.OwnsProcess && !engine.HasStartedUp)
         {
             // Loggers write behind; disposed, they write the report before the process ends.
             var written = Task.Run(() =>

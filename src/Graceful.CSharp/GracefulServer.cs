@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Graceful.Engine;
+using Graceful.Kestrel;
 using Graceful.Posix;
 using Graceful.Serving;
 using Microsoft.AspNetCore.Builder;
@@ -164,15 +165,15 @@ public sealed class GracefulServer : IAsyncDisposable
         return Default.ListenTlsAsync(ListenAddress.Parse(address), certificatePath, keyPath, handler, stop);
     }
 
-    /// <inheritdoc cref="ServeAsync(Socket, CancellationToken)"/>
-    /// <summary>Serves who connects to a socket until <see cref="Default"/> is closed, whose other settings hold. The socket stays open.</summary>
-    /// <param name="listener">A stream socket, TCP or Unix, after its Bind and its Listen; it is the caller's, to close it at the end.</param>
+    /// <inheritdoc cref="ServeAsync(Socket, Func{StopReason, bool}?, CancellationToken)"/>
+    /// <summary>Serves who connects to a socket until <see cref="Default"/> is closed, whose other settings hold.</summary>
+    /// <param name="listener">A stream socket, TCP or Unix, after its Bind and its Listen. It is closed with the server.</param>
     /// <param name="handler">What answers requests.</param>
     /// <param name="stop">When it fires, the server leaves in order.</param>
     public static Task<ShutdownReport> ServeAsync(Socket listener, RequestDelegate handler, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Default.AcceptAsync(listener, handler, stop);
+        return Default.AcceptAsync(listener, keep: null, handler, stop);
     }
 
     /// <summary>Listens at <see cref="Address"/> and serves until it is closed.</summary>
@@ -199,19 +200,25 @@ public sealed class GracefulServer : IAsyncDisposable
     public Task<ShutdownReport> ListenAndServeTlsAsync(string certificatePath, string keyPath, CancellationToken stop = default) =>
         ListenTlsAsync(NeedAddress(), certificatePath, keyPath, NeedHandler(), stop);
 
-    /// <summary>
-    /// Serves who connects to a socket that listens, until it is closed. The socket stays open, and whoever waits in its queue waits
-    /// for whoever accepts from it next: this server again, or another one that does already. So a loop that keeps its socket refuses nobody.
-    /// </summary>
-    /// <param name="listener">A stream socket, TCP or Unix, after its Bind and its Listen; it is the caller's, to close it at the end.</param>
+    /// <summary>Serves who connects to a socket that listens, until it is closed.</summary>
+    /// <param name="listener">A stream socket, TCP or Unix, after its Bind and its Listen. It is closed with the server, unless it is kept.</param>
+    /// <param name="keep">
+    /// Whether the socket stays open when the server leaves for this reason. Who waits in its queue then waits for whoever accepts from it
+    /// next: this server again, or another one that does already. So a loop that keeps its socket refuses nobody. The default is null: it is closed.
+    /// </param>
     /// <param name="stop">When it fires, the server leaves in order.</param>
-    /// <returns>The report, when everybody has left. When the socket is closed meanwhile, the server leaves, with exit code 1.</returns>
+    /// <returns>The report, when everybody has left. When somebody closes the socket meanwhile, the server leaves, with exit code 1.</returns>
+    /// <remarks>
+    /// Who waits in the queue of a socket that is closed is served first. New handshakes are kept out meanwhile only if
+    /// <see cref="GracefulOptions.Intake"/> says how: that is done to the socket, and others (a service manager, the process that opened it) may hold it too.
+    /// </remarks>
     /// <exception cref="ArgumentNullException">The socket is null. At once.</exception>
     /// <exception cref="ArgumentException">The socket is of another kind, or does not listen. At once.</exception>
     /// <exception cref="InvalidOperationException">There is no handler, or it serves already. At once.</exception>
     /// <exception cref="ObjectDisposedException">It, or the socket, was disposed. At once.</exception>
     /// <exception cref="OptionsValidationException">The options make no sense.</exception>
-    public Task<ShutdownReport> ServeAsync(Socket listener, CancellationToken stop = default) => AcceptAsync(listener, NeedHandler(), stop);
+    public Task<ShutdownReport> ServeAsync(Socket listener, Func<StopReason, bool>? keep = null, CancellationToken stop = default) =>
+        AcceptAsync(listener, keep, NeedHandler(), stop);
 
     /// <summary>
     /// Runs an application of the caller's until it is closed, in the place of <c>app.RunAsync()</c>, and disposes it. It has endpoints and options
@@ -222,8 +229,8 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <returns>The report, when everybody has left and the host has stopped.</returns>
     /// <exception cref="ArgumentNullException">The application is null. At once.</exception>
     /// <exception cref="InvalidOperationException">
-    /// It was built without <c>AddGraceful</c>; or this server was given options for a host of its own, or serves already; or both want
-    /// something of one signal. At once.
+    /// It was built without <c>AddGraceful</c>; or this server was given options for a host of its own, or serves already: at once. Or it
+    /// wants something else of a signal that closes this server than to stop.
     /// </exception>
     /// <exception cref="ObjectDisposedException">It was disposed. At once.</exception>
     /// <exception cref="OptionsValidationException">The options make no sense. At once.</exception>
@@ -241,8 +248,14 @@ public sealed class GracefulServer : IAsyncDisposable
                 $"An application brings options of its own; {nameof(Configure)}, {nameof(ConfigureKestrel)}, {nameof(StateHandler)}, {nameof(LoggerFactory)} and {nameof(Tls)} are for hosts that this server builds.");
         }
 
-        _signals.KeepFrom(app.Services.GetRequiredService<IOptions<GracefulOptions>>().Value, app.Services.GetRequiredService<SignalSource>());
-        return RunAsync(Begin(), () => Task.FromResult(app), stop);
+        return RunAsync(
+            Begin(),
+            () =>
+            {
+                _signals.KeepFrom(app.Services.GetRequiredService<IOptions<GracefulOptions>>().Value, app.Services.GetRequiredService<SignalSource>());
+                return Task.FromResult(app);
+            },
+            stop);
     }
 
     /// <summary>
@@ -416,9 +429,9 @@ public sealed class GracefulServer : IAsyncDisposable
             pem);
     }
 
-    private Task<ShutdownReport> AcceptAsync(Socket listener, RequestDelegate handler, CancellationToken stop)
+    private Task<ShutdownReport> AcceptAsync(Socket listener, Func<StopReason, bool>? keep, RequestDelegate handler, CancellationToken stop)
     {
-        var endpoint = KeptEndPoint.Of(listener);
+        var endpoint = KeptEndPoint.Of(listener, keep);
         var (configure, build) = (Endpoint(Tls), Builder(handler));
         return RunAsync(Begin(), () => Task.FromResult(build(kestrel => kestrel.Listen(endpoint, configure))), stop);
     }

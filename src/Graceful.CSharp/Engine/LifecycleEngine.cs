@@ -187,6 +187,9 @@ internal sealed class LifecycleEngine : IDisposable
         Stop(Trigger.NewComponentFailed(component, $"{error.GetType().Name}: {error.Message}"));
     }
 
+    /// <summary>Why the server leaves; meaningful once the listeners are told to close.</summary>
+    public StopReason Reason => _report.Reason;
+
     public bool IsAskedToStop => Volatile.Read(ref _asked) != 0;
 
     /// <summary>The listeners are bound: from now on there is something that can be closed.</summary>

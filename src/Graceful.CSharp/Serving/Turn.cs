@@ -47,14 +47,14 @@ internal sealed class Turn
     {
         lock (_state)
         {
-            if (_engine is not null)
-            {
-                return _engine.Stop(Trigger.Requested, by);
-            }
-
             if (_closed || _ended.Task.IsCompleted)
             {
                 return false;
+            }
+
+            if (_engine is not null)
+            {
+                return _engine.Stop(Trigger.Requested, by);
             }
 
             _closed = true;

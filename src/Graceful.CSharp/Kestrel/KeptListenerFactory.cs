@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
-namespace Graceful.Serving;
+namespace Graceful.Kestrel;
 
 /// <summary>The transport for sockets that are the user's.</summary>
 internal sealed class KeptListenerFactory(IServiceProvider services, ILoggerFactory loggers)
@@ -13,7 +13,7 @@ internal sealed class KeptListenerFactory(IServiceProvider services, ILoggerFact
     public bool CanBind(EndPoint endpoint) => endpoint is KeptEndPoint;
 
     public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) => new(new KeptListener(
-        ((KeptEndPoint)endpoint).Socket,
+        (KeptEndPoint)endpoint,
         e => services.GetRequiredService<LifecycleEngine>().Fail($"the listening socket {endpoint}", e),
         loggers.CreateLogger("Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets")));
 }

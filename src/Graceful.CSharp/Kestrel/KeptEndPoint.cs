@@ -1,10 +1,12 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Graceful.Serving;
+namespace Graceful.Kestrel;
 
-/// <summary>A listening socket that is the user's: it is accepted from, and nothing else is done to it.</summary>
-internal sealed class KeptEndPoint(Socket socket) : EndPoint
+/// <summary>A listening socket that is the user's, and that others may hold as well.</summary>
+/// <param name="socket">It listens.</param>
+/// <param name="keep">Whether it stays open when the server leaves for this reason; null for no.</param>
+internal sealed class KeptEndPoint(Socket socket, Func<StopReason, bool>? keep) : EndPoint
 {
     private const int SolSocket = 1;
     private const int SoAcceptConn = 30;
@@ -13,8 +15,10 @@ internal sealed class KeptEndPoint(Socket socket) : EndPoint
 
     public Socket Socket => socket;
 
+    public bool IsKept(StopReason reason) => keep?.Invoke(reason) ?? false;
+
     /// <exception cref="ArgumentException">It is not a stream socket that is bound and listens.</exception>
-    public static KeptEndPoint Of(Socket listener)
+    public static KeptEndPoint Of(Socket listener, Func<StopReason, bool>? keep)
     {
         ArgumentNullException.ThrowIfNull(listener);
         if (listener.SocketType != SocketType.Stream)
@@ -27,7 +31,7 @@ internal sealed class KeptEndPoint(Socket socket) : EndPoint
             throw Bad("is not bound");
         }
 
-        return Listens(listener) ? new KeptEndPoint(listener) : throw Bad("does not listen");
+        return Listens(listener) ? new KeptEndPoint(listener, keep) : throw Bad("does not listen");
 
         ArgumentException Bad(string what) =>
             new($"The socket {what}; allowed is a stream socket, TCP or Unix, after its Bind and its Listen.", nameof(listener));

@@ -4,21 +4,32 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
 
-namespace Graceful.Serving;
+namespace Graceful.Kestrel;
 
 /// <summary>
-/// Accepts from a socket that is the user's and never closes it, so that it can be served from again. Kestrel's own listener
-/// for a borrowed descriptor can't do that: one that is accepted from twice in a process fails in the runtime's event loop.
+/// Accepts from a socket that is the user's and, unless it is let go, does not close it, so that it can be served from again. Kestrel's
+/// own listener for a borrowed descriptor can't do that: one that is accepted from twice in a process fails in the runtime's event loop.
 /// </summary>
-internal sealed class KeptListener(Socket socket, Action<Exception> failed, ILogger log) : IConnectionListener
+internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> failed, ILogger log) : IConnectionListener
 {
     /// <summary>How long to wait when the process or the system has no descriptor left.</summary>
     private static readonly TimeSpan Breath = TimeSpan.FromMilliseconds(50);
 
     private readonly SocketConnectionContextFactory _connections = new(new SocketConnectionFactoryOptions(), log);
     private readonly CancellationTokenSource _unbound = new();
+    private bool _letGo;
 
-    public EndPoint EndPoint { get; } = socket.LocalEndPoint!;
+    public EndPoint EndPoint { get; } = endpoint.Socket.LocalEndPoint!;
+
+    public Socket Socket => endpoint.Socket;
+
+    /// <summary>Whether its owner goes on with the socket; if not, it is closed as soon as nobody is accepted any more.</summary>
+    public bool IsKept(StopReason reason)
+    {
+        var kept = endpoint.IsKept(reason);
+        Volatile.Write(ref _letGo, !kept);
+        return kept;
+    }
 
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
     {
@@ -27,7 +38,7 @@ internal sealed class KeptListener(Socket socket, Action<Exception> failed, ILog
         {
             try
             {
-                var accepted = await socket.AcceptAsync(end.Token).ConfigureAwait(false);
+                var accepted = await Socket.AcceptAsync(end.Token).ConfigureAwait(false);
                 if (EndPoint is IPEndPoint)
                 {
                     accepted.NoDelay = true;
@@ -56,7 +67,16 @@ internal sealed class KeptListener(Socket socket, Action<Exception> failed, ILog
         }
     }
 
-    public ValueTask UnbindAsync(CancellationToken cancellationToken = default) => new(_unbound.CancelAsync());
+    public ValueTask UnbindAsync(CancellationToken cancellationToken = default)
+    {
+        _unbound.Cancel();
+        if (Volatile.Read(ref _letGo))
+        {
+            Socket.Dispose();
+        }
+
+        return default;
+    }
 
     public ValueTask DisposeAsync()
     {

@@ -260,8 +260,8 @@ public sealed class GracefulServer : IAsyncDisposable
 
     /// <summary>
     /// Has signals close the server. From this call on until <see cref="DisposeAsync"/> they are this server's, also when nothing is served: one that comes
-    /// then, or while the server leaves for another reason, closes what is served next, at once. The same one twice when nothing is served
-    /// does what it does by itself. Without this call the server takes no signal.
+    /// then, or while the server leaves for another reason, closes what is served next, at once. SIGTERM, SIGINT and SIGQUIT sent again force, and
+    /// when nothing is served do what they do by themselves; others sent again change nothing. Without this call the server takes no signal.
     /// </summary>
     /// <param name="signals">
     /// Names or numbers, as in <see cref="GracefulOptions.Signals"/>; none means SIGTERM, SIGINT and SIGQUIT. Signals that this system does not know

@@ -10,6 +10,9 @@ namespace Graceful.Posix;
 /// </summary>
 internal sealed class ServerSignals : IDisposable
 {
+    /// <summary>SIGINT, SIGQUIT and SIGTERM: sent again they mean the process, and it is urgent.</summary>
+    private static readonly int[] Urgent = [2, 3, 15];
+
     private readonly Lock _state = new();
     private readonly Dictionary<int, PosixSignalRegistration> _registrations = [];
     private readonly HashSet<string> _unknown = [];
@@ -126,20 +129,21 @@ internal sealed class ServerSignals : IDisposable
     {
         lock (_state)
         {
-            var isNew = !_came.Contains(number);
-            if (isNew)
+            var isAgain = _came.Contains(number);
+            if (isAgain && Array.IndexOf(Urgent, number) < 0)
+            {
+                // Whoever rotates several logs sends one for each: together they are one wish, and it is being granted.
+                return true;
+            }
+
+            if (!isAgain)
             {
                 _came.Add(number);
             }
 
-            if (_engine is { } engine)
-            {
-                engine.Stop(Trigger.NewSignal(number));
-                return true;
-            }
-
-            // Twice when nothing is served: whoever sends it means the process, and nothing was begun that could end in order.
-            return isNew;
+            _engine?.Stop(Trigger.NewSignal(number));
+            // Again when nothing is served: nothing was begun that could end in order.
+            return _engine is not null || !isAgain;
         }
     }
 }

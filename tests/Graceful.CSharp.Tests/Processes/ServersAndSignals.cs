@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Graceful.Tests.Support;
 
 namespace Graceful.Tests.Processes;
@@ -96,14 +97,53 @@ public sealed class ServersAndSignals
     }
 
     [Fact]
-    public async Task The_second_of_a_kind_forces_and_the_exit_code_is_in_the_report_alone()
+    public async Task SIGTERM_again_forces_and_the_exit_code_is_in_the_report_alone()
     {
         using var child = Child.Start("server");
-        using var client = await RawClient.ConnectAsync(await child.PortAsync());
+        var port = await child.PortAsync();
+        using var client = await RawClient.ConnectAsync(port);
         await client.SendGetAsync("/?ms=15000");
         await child.Said("SLOW");
-        child.Kill(Signal.User1);
-        await Limits.Until(() => child.Output.Contains("ENDED", StringComparison.Ordinal) || !child.TryKill(Signal.User1), "it was forced");
-        await child.Wrote("LISTENING ENDED by SIGUSR1 with 3, the process with 0");
+        child.Kill(Signal.Terminate);
+        await UntilRefusedAsync(port);
+        child.Kill(Signal.Terminate);
+        Assert.Equal(ChildGracefulServer.OwnCode, await child.ExitAsync());
+        Assert.Contains("LISTENING ENDED by SIGTERM with 3, the process with 0", child.Output, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task A_burst_of_SIGUSR1_is_one()
+    {
+        using var child = Child.Start("server");
+        var port = await child.PortAsync();
+        using var client = await RawClient.ConnectAsync(port);
+        await client.SendGetAsync("/?ms=1500");
+        await child.Said("SLOW");
+        child.Kill(Signal.User1);
+        await UntilRefusedAsync(port);
+        child.Kill(Signal.User1);
+        child.Kill(Signal.User1);
+        Assert.Equal(200, (await client.ReadAsync()).Status);
+        await Limits.Until(() => child.Output.Split("LISTENING ").Length > 3, "it serves again");
+        child.Kill(Signal.Terminate);
+        Assert.Equal(ChildGracefulServer.OwnCode, await child.ExitAsync());
+        Assert.Equal(
+            ["LISTENING ENDED by SIGUSR1 with 0, the process with 0", "LISTENING ENDED by SIGTERM with 0, the process with 0"],
+            child.Output.Split('\n').Where(line => line.Contains("ENDED", StringComparison.Ordinal)));
+    }
+
+    private static Task UntilRefusedAsync(int port) => Limits.Until(
+        () =>
+        {
+            try
+            {
+                using var probe = new TcpClient("127.0.0.1", port);
+                return false;
+            }
+            catch (SocketException)
+            {
+                return true;
+            }
+        },
+        "newcomers are refused");
 }

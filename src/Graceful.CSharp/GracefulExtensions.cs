@@ -50,6 +50,13 @@ public static class GracefulExtensions
     public static IServiceCollection AddGraceful(this IServiceCollection services, Action<GracefulOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
+        return services.AddGraceful(configure, [.. new GracefulOptions().Signals.Keys.Select(name => SignalNumber.Parse(name)!.Value)]);
+    }
+
+    /// <summary>The same, but owns these signals at once and no others.</summary>
+    internal static IServiceCollection AddGraceful(
+        this IServiceCollection services, Action<GracefulOptions>? configure, ReadOnlySpan<int> ownedAtOnce)
+    {
         if (configure is not null)
         {
             services.Configure(configure);
@@ -74,7 +81,7 @@ public static class GracefulExtensions
         services.AddHostedService<Telemetry>();
 
         // Made here and now, and through a factory all the same: so the container disposes it.
-        var signals = new SignalSource([.. new GracefulOptions().Signals.Keys.Select(name => SignalNumber.Parse(name)!.Value)]);
+        var signals = new SignalSource(ownedAtOnce);
         services.AddSingleton(_ => signals);
         // A service manager's lifetime keeps its place: it has more to do than to wait for signals.
         var lifetime = services.LastOrDefault(service => service.ServiceType == typeof(IHostLifetime));

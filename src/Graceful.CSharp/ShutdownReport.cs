@@ -12,8 +12,9 @@ public sealed record ShutdownReport
 
     /// <summary>
     /// What <see cref="GracefulOptions.ExitCodes"/> has for the <see cref="Outcome"/>: unless that is changed 0 clean, 1 a hook or
-    /// a component failed, 2 time ran out and work was cut off, 3 forced by a signal. If it is not 0, it is also put into
-    /// <see cref="Environment.ExitCode"/>, which a <c>Main</c> that returns a number overrides.
+    /// a component failed, 2 time ran out and work was cut off, 3 forced by a signal. If it is not 0, and the server
+    /// owns the process (<see cref="GracefulOptions.OwnsProcess"/>), it is also put into <see cref="Environment.ExitCode"/>, which a
+    /// <c>Main</c> that returns a number overrides.
     /// </summary>
     public required int ExitCode { get; init; }
 

@@ -209,6 +209,13 @@ module GracefulSettings =
         options.NotifyServiceManager <- notify
         options
 
+    /// <summary>Whether the process is this server's, so that its exit code and its signals are; true by default.</summary>
+    /// <param name="owns">False for one host of several, or one in a process that goes on after it.</param>
+    /// <param name="options">The options.</param>
+    let ownsProcess (owns: bool) (options: GracefulOptions) =
+        options.OwnsProcess <- owns
+        options
+
     /// <summary>The clock of the way out; the system's by default, and a test's own in tests.</summary>
     /// <param name="clock">The clock.</param>
     /// <param name="options">The options.</param>

@@ -5,7 +5,9 @@ using Xunit.Runner.InProc.SystemConsole;
 // Run as a child with `serve KIND ...` this is one of the servers of Processes/; else it runs the tests.
 if (args is ["serve", var kind, .. var options])
 {
-    return await ChildServer.RunAsync(kind, options);
+    return kind.StartsWith(ChildGracefulServer.Prefix, StringComparison.Ordinal)
+        ? await ChildGracefulServer.RunAsync(kind)
+        : await ChildServer.RunAsync(kind, options);
 }
 
 // The tests wait far more than they work, many at a time.

@@ -62,6 +62,7 @@ internal sealed class LifecycleEngine : IDisposable
         _timer = options.TimeProvider.CreateTimer(
             static engine => ((LifecycleEngine)engine!).Post(Event.Woke), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         StateHandler = options.StateHandler;
+        OwnsProcess = options.OwnsProcess;
         _ = Task.Run(RunAsync);
     }
 
@@ -81,6 +82,9 @@ internal sealed class LifecycleEngine : IDisposable
     public StopReason? Reason => _report.Reason;
 
     public ConnectionStateHandler? StateHandler { get; }
+
+    /// <summary>Whether the process ends with this server.</summary>
+    public bool OwnsProcess { get; }
 
     public EngineClock Clock => _clock;
 
@@ -506,8 +510,12 @@ internal sealed class LifecycleEngine : IDisposable
                 Exit(exit.code);
                 break;
             case Effect.Terminate terminate:
-                // Handlers of the process's exit may wait for anybody, so not on the mailbox.
-                _ = Task.Run(() => TerminateAsync(terminate.code));
+                if (OwnsProcess)
+                {
+                    // Handlers of the process's exit may wait for anybody, so not on the mailbox.
+                    _ = Task.Run(() => TerminateAsync(terminate.code));
+                }
+
                 break;
             default:
                 // Idle expiry and hand-over: nobody asks for them yet, and without being asked the core orders nothing.

@@ -23,6 +23,9 @@ internal sealed class HostBinding(
     IServiceProvider services,
     ILoggerFactory loggers) : IHostedLifecycleService
 {
+    /// <summary>What the runtime has compiled it has compiled for all servers of the process.</summary>
+    private static int _rehearsed;
+
     private readonly Dictionary<BackgroundService, ComponentGuard> _guards = [];
 
     public Task StartingAsync(CancellationToken cancellationToken)
@@ -38,7 +41,11 @@ internal sealed class HostBinding(
             engine.HostStop.Register(application.StopApplication);
         });
         _ = LeaveAStuckStartAsync();
-        _ = RehearseAsync();
+        if (Interlocked.Exchange(ref _rehearsed, 1) == 0)
+        {
+            _ = RehearseAsync();
+        }
+
         return Task.CompletedTask;
     }
 
@@ -79,7 +86,7 @@ internal sealed class HostBinding(
         }
 
         // Where there is nothing to tell, the application's own code stays.
-        if (report.ExitCode != 0)
+        if (report.ExitCode != 0 && engine.OwnsProcess)
         {
             Environment.ExitCode = report.ExitCode;
         }
@@ -142,7 +149,7 @@ internal sealed class HostBinding(
     private async Task LeaveAStuckStartAsync()
     {
         var report = await engine.Reported.ConfigureAwait(false);
-        if (!engine.HasStartedUp)
+        if (engine.OwnsProcess && !engine.HasStartedUp)
         {
             // Loggers write behind; disposed, they write the report before the process ends.
             var written = Task.Run(() =>

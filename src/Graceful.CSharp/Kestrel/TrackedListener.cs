@@ -65,14 +65,18 @@ internal sealed class TrackedListener(
     public async Task<IntakeOutcome> StopAsync(bool successorHasIt)
     {
         // A descriptor that was given to us belongs to somebody who goes on with it.
-        _leaveTheQueue = successorHasIt || borrowed || socket is null;
-        var method = _leaveTheQueue ? "accepting stopped" : "last call";
+        _leaveTheQueue = true;
+        var method = "accepting stopped";
         string? remark = null;
         try
         {
+            var users = listener as KeptListener;
+            _leaveTheQueue = successorHasIt || borrowed || socket is null || (engine.Reason is { } reason && users?.IsKept(reason) == true);
+            method = _leaveTheQueue ? method : "last call";
             if (!_leaveTheQueue && EndPoint is IPEndPoint)
             {
-                var stop = IntakeStop.Begin(socket!, options.Intake);
+                // What keeps newcomers out is a property of the socket, and a user's may have more holders than we know.
+                var stop = IntakeStop.Begin(socket!, users is null ? options.Intake : options.Intake ?? IntakeMethod.LastCall);
                 remark = stop.Why;
                 method = stop.Method switch
                 {

@@ -19,7 +19,7 @@ internal sealed class TrackedListenerFactory(
     {
         BoundSockets.Take();
         var binding = transport.BindAsync(endpoint, cancellationToken);
-        var socket = BoundSockets.Take();
+        var socket = BoundSockets.Take() ?? (endpoint as KeptEndPoint)?.Socket;
         var listener = new TrackedListener(
             await binding.ConfigureAwait(false), socket, endpoint is FileHandleEndPoint, engine, options, loggers);
         engine.Add(listener);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Graceful.Posix;
 
@@ -45,6 +46,25 @@ internal static class SignalNumber
         return Array.IndexOf(Untouchable, name) >= 0 ? "the system lets nobody handle it"
             : Array.IndexOf(Runtimes, name) >= 0 ? "the .NET runtime needs it for itself"
             : null;
+    }
+
+    /// <summary>Calls the owner when the signal comes.</summary>
+    /// <param name="number">A signal that is known here.</param>
+    /// <param name="take">
+    /// Whether the signal was heard. When nobody in the process hears it, it does what it does by itself; so one who doesn't says nothing.
+    /// </param>
+    public static PosixSignalRegistration Register(int number, Func<int, bool> take)
+    {
+        // The runtime knows the usual ones by names of its own, which hold on every system; others by their numbers.
+        var signal = number switch
+        {
+            1 => PosixSignal.SIGHUP,
+            2 => PosixSignal.SIGINT,
+            3 => PosixSignal.SIGQUIT,
+            15 => PosixSignal.SIGTERM,
+            _ => (PosixSignal)number,
+        };
+        return PosixSignalRegistration.Create(signal, context => context.Cancel |= take(number));
     }
 
     private static int? Number(string text)

@@ -16,6 +16,7 @@ internal sealed class SignalSource : IDisposable
     private LifecycleEngine? _engine;
     private int _pending;
     private bool _signalled;
+    private bool _ownsProcess = true;
 
     public SignalSource(params ReadOnlySpan<int> owned)
     {
@@ -31,6 +32,7 @@ internal sealed class SignalSource : IDisposable
         lock (_state)
         {
             _engine = engine;
+            _ownsProcess = engine.OwnsProcess;
             _actions = [];
             foreach (var (name, action) in chosen)
             {
@@ -93,11 +95,35 @@ internal sealed class SignalSource : IDisposable
         }
     }
 
+    /// <summary>Leaves these signals to another owner, before <see cref="Attach"/>.</summary>
+    /// <returns>The one of them that came already; 0 for none.</returns>
+    public int Cede(IReadOnlySet<int> numbers)
+    {
+        lock (_state)
+        {
+            foreach (var number in _registrations.Keys.Where(numbers.Contains).ToList())
+            {
+                _registrations.Remove(number, out var given);
+                given!.Dispose();
+            }
+
+            if (!numbers.Contains(_pending))
+            {
+                return 0;
+            }
+
+            var came = _pending;
+            _pending = 0;
+            _signalled = false;
+            return came;
+        }
+    }
+
     public void Dispose()
     {
         lock (_state)
         {
-            if (_signalled)
+            if (_signalled && _ownsProcess)
             {
                 // The process is on its way to its exit: one more signal in the last moments must not make that a kill.
                 return;
@@ -134,17 +160,5 @@ internal sealed class SignalSource : IDisposable
         return true;
     }
 
-    private void Own(int number)
-    {
-        // The runtime knows the usual ones by names of its own, which hold on every system; others by their numbers.
-        var signal = number switch
-        {
-            1 => PosixSignal.SIGHUP,
-            2 => PosixSignal.SIGINT,
-            3 => PosixSignal.SIGQUIT,
-            15 => PosixSignal.SIGTERM,
-            _ => (PosixSignal)number,
-        };
-        _registrations[number] = PosixSignalRegistration.Create(signal, context => context.Cancel = TryTake(number));
-    }
+    private void Own(int number) => _registrations[number] = SignalNumber.Register(number, TryTake);
 }

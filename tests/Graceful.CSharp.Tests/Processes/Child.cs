@@ -40,7 +40,16 @@ internal sealed partial class Child : IDisposable
         var program = Environment.ProcessPath!;
         var isMuxer = Path.GetFileNameWithoutExtension(program).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
         string[] self = isMuxer ? [typeof(Child).Assembly.Location] : [];
-        var info = new ProcessStartInfo(program, [.. self, "serve", kind, .. options])
+        return Start(program, [.. self, "serve", kind, .. options], environment);
+    }
+
+    /// <summary>Starts a program that the build put beside this one, a sample.</summary>
+    public static Child StartBeside(string program, params string[] options) =>
+        Start("dotnet", [Path.Combine(AppContext.BaseDirectory, program + ".dll"), .. options], []);
+
+    private static Child Start(string program, string[] arguments, Dictionary<string, string> environment)
+    {
+        var info = new ProcessStartInfo(program, arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

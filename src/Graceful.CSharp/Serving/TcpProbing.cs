@@ -1,0 +1,37 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+
+namespace Graceful.Serving;
+
+/// <summary>Has the kernel ask a client that has long been silent whether it is still there.</summary>
+internal static class TcpProbing
+{
+    /// <summary>What Linux takes at most: some nine hours.</summary>
+    public static readonly TimeSpan Most = TimeSpan.FromSeconds(32767);
+
+    public static void Use(IConnectionBuilder connections, TimeSpan interval) => connections.Use(next => connection =>
+    {
+        if (connection.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket && connection.LocalEndPoint is IPEndPoint)
+        {
+            Set(socket, (int)interval.TotalSeconds);
+        }
+
+        return next(connection);
+    });
+
+    private static void Set(Socket socket, int seconds)
+    {
+        try
+        {
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, seconds);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, seconds);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // It is gone already, or the system keeps times of its own.
+        }
+    }
+}

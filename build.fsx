@@ -65,7 +65,10 @@ let restored =
         (Environment.SetEnvironmentVariable("NUGET_FEED", feed.Value)
          if exitCodeOf "sh" [ "-c"; "dotnet tool restore >/dev/null 2>&1" ] [] <> 0 then run "dotnet" [ "tool"; "restore" ] []
          // The lock spells the feed's address out, so it is made here and never committed; the pins keep it the same everywhere.
-         let isFresh (file: string) = File.Exists file && File.GetLastWriteTimeUtc file >= File.GetLastWriteTimeUtc "paket.dependencies"
+         let wanted = "paket.dependencies" :: [ for folder in [ "src"; "tests"; "samples"; "bench"; "proof" ] do
+                                                    yield! Directory.GetFiles(folder, "paket.references", SearchOption.AllDirectories) ]
+         let isFresh (file: string) =
+             File.Exists file && wanted |> List.forall (fun other -> File.GetLastWriteTimeUtc file >= File.GetLastWriteTimeUtc other)
          if not (isFresh "paket.lock" && File.Exists ".paket/Paket.Restore.targets") then
              run "dotnet" [ "paket"; "install"; "--silent" ] []
              // Paket leaves a lock alone that says the same as before.

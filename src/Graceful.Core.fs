@@ -275,6 +275,8 @@ type Trigger =
     | IdledOut
     /// A successor took over.
     | HandedOver
+    /// The one connection that was to be served has ended.
+    | ConnectionEnded
     /// A component that the server cannot do without failed.
     | ComponentFailed of name: string * message: string
 
@@ -962,9 +964,12 @@ module Lifecycle =
         Draining(s, ClosingListeners(nextSweep now TimeSpan.Zero)), told @ [ CloseListeners(s.Trigger = HandedOver) ]
 
     let private lameDuck policy (now: Instant) s =
-        // A successor already accepts, and an idle server has nobody to warn.
-        if s.Trigger = HandedOver || s.Trigger = IdledOut || policy.LameDuck <= TimeSpan.Zero then closeListeners now s
-        else Draining(s, LameDuck(now + policy.LameDuck)), [ AnnounceLeaving ]
+        match s.Trigger with
+        // A successor already accepts, or there is nobody to warn.
+        | HandedOver | IdledOut | ConnectionEnded -> closeListeners now s
+        | Signal _ | Requested | HostStopped | ComponentFailed _ when policy.LameDuck <= TimeSpan.Zero -> closeListeners now s
+        | Signal _ | Requested | HostStopped | ComponentFailed _ ->
+            Draining(s, LameDuck(now + policy.LameDuck)), [ AnnounceLeaving ]
 
     let private beforeHooks policy now s progress =
         match start policy now progress with
@@ -978,7 +983,7 @@ module Lifecycle =
         | Requested -> s, []
         | Signal _ -> commit { s with LastKick = ValueSome now }
         | ComponentFailed(name, message) -> commit (once (ComponentTrouble(name, message)) s)
-        | HostStopped | IdledOut | HandedOver -> commit s
+        | HostStopped | IdledOut | HandedOver | ConnectionEnded -> commit s
 
     let private beginShutdown policy (now: Instant) trigger idleCheck =
         let s, told =
@@ -1012,7 +1017,7 @@ module Lifecycle =
         match trigger, s.LastKick with
         | Signal _, ValueSome last -> policy.DoubleKick > TimeSpan.Zero && now - last <= policy.DoubleKick
         | Signal _, ValueNone
-        | (Requested | HostStopped | IdledOut | HandedOver | ComponentFailed _), _ -> false
+        | (Requested | HostStopped | IdledOut | HandedOver | ConnectionEnded | ComponentFailed _), _ -> false
 
     let private signalledAgain policy now trigger (s: Shutdown) =
         let cut = kicks policy now trigger s

@@ -733,6 +733,11 @@ type Model(config: Configuration, tables: Tables) =
             if again then t[At.Gravity] <- 3uy
             else must (not aborts) "a signal forced that was no double kick"
             t[At.Kick] <- 1uy
+        elif event = events.StopNow && aborts then
+            t[At.Gravity] <- 3uy
+        elif event = events.Failure then
+            t[At.Gravity] <- max t[At.Gravity] 1uy
+            must (not aborts) "a component that failed forced"
         elif event = events.HostForce && leaving then
             t[At.Gravity] <- max t[At.Gravity] 2uy
         elif event = events.Woke && aborts && graceOver then
@@ -810,6 +815,16 @@ type Model(config: Configuration, tables: Tables) =
             start "from outside: the stop or the drill is to be undone"
             t[At.Calls] <- byte (left &&& ~~~16)
             deliver events.Resume
+            finish ()
+        if left &&& 64 <> 0 && isLeaving s then
+            start "from outside: the stop is wanted at once"
+            t[At.Calls] <- byte (left &&& ~~~64)
+            deliver events.StopNow
+            finish ()
+        if left &&& 128 <> 0 then
+            start "a component fails"
+            t[At.Calls] <- byte (left &&& ~~~128)
+            deliver events.Failure
             finish ()
         if left &&& 32 <> 0 then
             start "from outside: a drill is asked for"
@@ -1143,6 +1158,8 @@ type Model(config: Configuration, tables: Tables) =
             ||| (if config.HandOver then 8uy else 0uy)
             ||| (if config.Resumes then 16uy else 0uy)
             ||| (if config.Drills then 32uy else 0uy)
+            ||| (if config.StopsNow then 64uy else 0uy)
+            ||| (if config.Fails then 128uy else 0uy)
         first
 
     /// Switched off to test that the reduction loses nothing.

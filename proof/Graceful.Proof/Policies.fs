@@ -63,6 +63,10 @@ type Configuration =
       Resumes: bool
       /// Whether somebody asks for a drill of one tick, once.
       Drills: bool
+      /// Whether somebody wants the stop that is under way at once, once.
+      StopsNow: bool
+      /// Whether a component fails, once, at any moment.
+      Fails: bool
       /// Whether clients may go at any moment, also in the middle of a request.
       ClientsLeave: bool
       /// Nobody hangs: time passes only when nobody has anything to do.
@@ -113,6 +117,8 @@ module Configuration =
           HandOver = false
           Resumes = false
           Drills = false
+          StopsNow = false
+          Fails = false
           ClientsLeave = false
           Polite = false
           Mistake = Mistake.None }
@@ -155,6 +161,12 @@ module Configuration =
               Policy = { policy with GracePeriod = ValueSome(Tick.span 2) }
               Drills = true
               Resumes = true }
+          { plain with
+              Name = "a component that fails, and a stop at once"
+              Policy = { policy with LameDuck = Tick.span 1; Hooks = two; GracePeriod = ValueSome(Tick.span 2) }
+              Resumes = true
+              StopsNow = true
+              Fails = true }
           { plain with
               Name = "coming back, and idle"
               Clients = [||]

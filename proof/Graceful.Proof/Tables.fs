@@ -13,12 +13,13 @@ type Events(config: Configuration) =
     let policy = config.Policy
     let most = Tick.count (max policy.QuietPeriod Tick.unit)
     let idle = policy.IdleLimit |> ValueOption.map Tick.count |> ValueOption.defaultValue 0
-    let sampled = 11 + most + 1
+    let sampled = 13 + most + 1
     let hooks = sampled + 2 * (idle + 1)
     let all =
         [| yield! [ StopRequested(Signal 15); StopRequested Requested; ForceRequested HostTimedOut ]
            yield! [ HandOverRequested; SuccessorReady; SuccessorFailed "it did not start" ]
            yield! [ ListenersClosed; GateEmptied; Woke; ResumeRequested; DrillRequested Tick.unit ]
+           yield! [ ForceRequested StopNow; StopRequested(ComponentFailed("queue", "lost")) ]
            yield! [ for wait in 0..most -> ConnectionsSwept(Tick.span wait) ]
            yield! [ for quiet in 0..idle do for busy in 0..1 -> IdleSampled(busy, Tick.span quiet) ]
            yield! [ for hook in 0 .. policy.Hooks.Length - 1 do
@@ -37,7 +38,9 @@ type Events(config: Configuration) =
     member _.Woke = 8
     member _.Resume = 9
     member _.Drill = 10
-    member _.Swept(wait: int) = 11 + min wait most
+    member _.StopNow = 11
+    member _.Failure = 12
+    member _.Swept(wait: int) = 13 + min wait most
     member _.Sampled(busy: int, quiet: int) = sampled + 2 * (min quiet idle) + busy
     member _.HookFinished(hook: int, failed: bool) = hooks + 2 * hook + (if failed then 1 else 0)
     /// How long a silence is counted; longer ones are alike.

@@ -18,6 +18,9 @@ public enum StopCause
     /// <summary>A successor took over.</summary>
     HandedOver,
 
+    /// <summary>The one connection that was to be served has ended.</summary>
+    ConnectionEnded,
+
     /// <summary>A component that the server cannot do without failed; see <see cref="IGraceful.Guard"/>.</summary>
     ComponentFailed,
 }

@@ -15,6 +15,7 @@ public readonly record struct StopReason(StopCause Cause, int Signal = 0, string
         StopCause.HostStopped => "stop of the host",
         StopCause.Idle => "idle limit",
         StopCause.HandedOver => "hand-over",
+        StopCause.ConnectionEnded => "end of the served connection",
         StopCause.ComponentFailed => $"failure of {Who}",
         _ => Cause.ToString(),
     };

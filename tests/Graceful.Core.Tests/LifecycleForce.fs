@@ -56,7 +56,7 @@ let ``only signals kick`` () =
     forAllLives (every (fun s ->
         match s.Event with
         | StopRequested Requested -> not (underWay s.Before) || unchanged s
-        | StopRequested(HostStopped | IdledOut | HandedOver) -> not (underWay s.Before) || unchanged s || isTold s
+        | StopRequested(HostStopped | IdledOut | HandedOver | ConnectionEnded) -> not (underWay s.Before) || unchanged s || isTold s
         | _ -> true))
 
 [<Fact>]

@@ -133,7 +133,8 @@ let ``AnnounceLeaving comes exactly with a lame duck, and before CloseListeners`
         // Drills announce too, and are not meant.
         let t = { t with Steps = t.Steps |> List.filter (fun s -> leaving s.After) }
         let lame = t.Steps |> List.exists (fun s -> Lifecycle.stage s.After = Stage.LameDuck)
-        let wanted = t.Policy.LameDuck > TimeSpan.Zero && trigger t <> HandedOver && trigger t <> IdledOut
+        let warns = not (List.contains (trigger t) [ HandedOver; IdledOut; ConnectionEnded ])
+        let wanted = t.Policy.LameDuck > TimeSpan.Zero && warns
         count AnnounceLeaving t = (if lame then 1 else 0)
         && (not lame || wanted)
         && (lame || not wanted || forced t)

@@ -84,7 +84,7 @@ let live (script: Script) =
 let private results = [ Succeeded; Failed "broke"; TimedOut; Cancelled; Skipped ]
 
 let private genEvent =
-    let stop = Gen.elements [ Signal 15; Signal 2; Requested; HostStopped; IdledOut; HandedOver; ComponentFailed("queue", "lost"); ComponentFailed("cache", "cold") ]
+    let stop = Gen.elements [ Signal 15; Signal 2; Requested; HostStopped; IdledOut; HandedOver; ConnectionEnded; ComponentFailed("queue", "lost"); ComponentFailed("cache", "cold") ]
     Gen.frequency
         [ 4, stop |> Gen.map StopRequested
           2, Gen.elements [ GracePeriodOver; SecondSignal; HostTimedOut; StopNow; HookFailed ] |> Gen.map ForceRequested

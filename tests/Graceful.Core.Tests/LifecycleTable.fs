@@ -88,6 +88,7 @@ let private events hook =
       StopRequested Requested
       StopRequested HostStopped
       StopRequested IdledOut
+      StopRequested ConnectionEnded
       StopRequested HandedOver
       StopRequested(ComponentFailed("queue", "lost"))
       ForceRequested GracePeriodOver

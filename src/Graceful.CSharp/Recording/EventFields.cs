@@ -91,6 +91,7 @@ internal static class EventFields
         nameof(Trigger.HostStopped) => Trigger.HostStopped,
         nameof(Trigger.IdledOut) => Trigger.IdledOut,
         nameof(Trigger.HandedOver) => Trigger.HandedOver,
+        nameof(Trigger.ConnectionEnded) => Trigger.ConnectionEnded,
         nameof(Trigger.ComponentFailed) => Trigger.NewComponentFailed(fields.Text("component"), fields.Text("message")),
         var unknown => throw new FormatException($"'trigger' is '{unknown}', which is none"),
     };

@@ -113,6 +113,7 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
         { IsHostStopped: true } => new StopReason(StopCause.HostStopped),
         Trigger.ComponentFailed failed => new StopReason(StopCause.ComponentFailed, Who: failed.name),
         { IsIdledOut: true } => new StopReason(StopCause.Idle),
+        { IsConnectionEnded: true } => new StopReason(StopCause.ConnectionEnded),
         _ => new StopReason(StopCause.HandedOver),
     };
 

@@ -35,7 +35,7 @@ public sealed class Words
             Event.NewIdleSampled(3, TimeSpan.FromTicks(123)), Event.NewConnectionsSwept(TimeSpan.MaxValue),
             Event.NewSuccessorFailed("no \"luck\"\n"),
         ];
-        events.AddRange(new[] { Trigger.Requested, Trigger.HostStopped, Trigger.IdledOut, Trigger.HandedOver, Trigger.NewSignal(3), Trigger.NewComponentFailed("queue", "lost \"it\"") }
+        events.AddRange(new[] { Trigger.Requested, Trigger.HostStopped, Trigger.IdledOut, Trigger.HandedOver, Trigger.ConnectionEnded, Trigger.NewSignal(3), Trigger.NewComponentFailed("queue", "lost \"it\"") }
             .Select(Event.NewStopRequested));
         events.AddRange(new[] { ForceCause.GracePeriodOver, ForceCause.SecondSignal, ForceCause.HostTimedOut, ForceCause.StopNow, ForceCause.HookFailed }.Select(Event.NewForceRequested));
         events.AddRange(new[] { HookResult.Succeeded, HookResult.TimedOut, HookResult.Cancelled, HookResult.Skipped, HookResult.NewFailed("Ü\u2028") }

@@ -120,6 +120,7 @@ let private count (w: World) (server: Server) =
         | HostStopped -> tally.Count Happening.StoppedByHost
         | IdledOut -> tally.Count Happening.IdledOut
         | HandedOver -> tally.Count Happening.HandedOver
+        | ConnectionEnded -> tally.Count Happening.ConnectionEnded
         | ComponentFailed _ -> tally.Count Happening.StoppedByAFailure
     | Running _ | IdleExpired | Drilling _ | Draining _ | Hooks _ -> ()
     match server.ExitCode with

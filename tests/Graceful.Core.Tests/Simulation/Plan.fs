@@ -52,7 +52,7 @@ module Plan =
     /// What brings the end about, with a signal behind it where that is not certain.
     let private trigger (c: Choices) harmless first =
         let signal later = struct (first + later, StopRequested(Signal 15))
-        match c.Next 9 with
+        match c.Next 10 with
         | 0
         | 1 -> [| signal 0 |]
         | 2 -> [| struct (first, StopRequested Requested) |]
@@ -60,6 +60,7 @@ module Plan =
         | 4 -> [| struct (first, HandOverRequested); signal 250 |]
         | 5 when not harmless -> [| struct (first, StopRequested(ComponentFailed("queue", "lost"))) |]
         | 6 -> [| struct (first, StopRequested Requested); struct (first + 30, ResumeRequested); signal 200 |]
+        | 8 -> [| struct (first, StopRequested ConnectionEnded) |]
         | 7 -> [| struct (first, DrillRequested(ms 40)); signal 150 |]
         | _ -> [| signal 400 |]
 

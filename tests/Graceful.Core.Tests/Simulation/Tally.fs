@@ -83,6 +83,7 @@ type Happening =
     | DrillRefused = 68
     | HooksRanTogether = 69
     | ForcedByAHook = 70
+    | ConnectionEnded = 71
 
 /// What happened in all lives so far, so that nobody trusts a simulation in which nothing happens.
 [<Sealed>]

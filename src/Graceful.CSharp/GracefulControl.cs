@@ -110,13 +110,18 @@ internal sealed class GracefulControl(
         }
     }
 
-    private bool Ask(string? by) => (engine.IsAskedToStop || !IsPrevented(by)) && engine.Stop(Trigger.Requested, by);
+    private bool Ask(string? by) => !IsPrevented(by) && engine.Stop(Trigger.Requested, by);
 
     private async Task<bool> AskAsync(string? by, CancellationToken cancellationToken)
     {
         var undone = engine.Undone;
-        var first = Ask(by);
-        if (!engine.IsAskedToStop || engine.IsInsideHook)
+        if (IsPrevented(by))
+        {
+            return false;
+        }
+
+        var first = engine.Stop(Trigger.Requested, by);
+        if (engine.IsInsideHook)
         {
             return first;
         }
@@ -128,6 +133,12 @@ internal sealed class GracefulControl(
 
     private bool IsPrevented(string? by)
     {
+        if (engine.IsAskedToStop)
+        {
+            // It joins the one that is under way.
+            return false;
+        }
+
         var reason = new StopReason(StopCause.Requested, Who: by);
         foreach (var (name, whyNot) in options.Value.Preventions)
         {

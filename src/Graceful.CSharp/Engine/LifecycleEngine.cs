@@ -456,6 +456,9 @@ internal sealed class LifecycleEngine : IDisposable
                 Volatile.Write(ref _ready, false);
                 break;
             case { IsFireStopping: true }:
+                // Whoever asked while another stop was being undone may have been told that it was under way.
+                Volatile.Write(ref _asked, 1);
+
                 // The callbacks are the users' code, so they run elsewhere; and the drain need not wait for the log.
                 _ = Task.Run(AnnounceAsync);
                 break;

@@ -86,6 +86,32 @@ public sealed class WaysBack
     }
 
     [Fact]
+    public async Task A_signal_that_comes_while_a_stop_is_undone_is_a_stop()
+    {
+        await using var app = await TestApp.StartAsync(options => (options.LameDuck, options.GracePeriod) = (Long, 2 * Long));
+        app.Graceful.Close();
+        await app.UntilTellingAsync("LameDuck");
+
+        // The core has decided, and nothing is carried out yet.
+        var late = false;
+        app.Engine.Observer = state =>
+        {
+            if (state.IsRunning && !late)
+            {
+                late = true;
+                app.Engine.Stop(Trigger.NewSignal(15));
+            }
+        };
+        Assert.True(await app.Graceful.ResumeAsync().Soon());
+        await Limits.Until(() => app.Lifetime.ApplicationStopping.IsCancellationRequested, "the host is told");
+        Assert.True(app.Graceful.IsStopping);
+        Assert.True(app.Graceful.Stopping.IsCancellationRequested);
+        Assert.Equal(StopCause.Signal, app.Graceful.StopReason?.Cause);
+        app.Engine.Post(Event.NewForceRequested(ForceCause.StopNow));
+        await app.ReportAsync();
+    }
+
+    [Fact]
     public async Task Once_the_listeners_close_there_is_no_way_back()
     {
         await using var app = await TestApp.StartAsync();

@@ -176,12 +176,13 @@ let losses (options: string list) =
               [ "--keep-alive"; "0"; "--connect"; "0"; "--idle"; "2000" ] ]
     if List.exists ((<>) 0) codes then exit 1
 
-/// Requests a second of `GET /`, plain and graceful in turn: wrk on one thread with 64 connections.
+/// Requests a second of `GET /`, in turn plain, graceful, and with hooks, work, health checks and metrics: wrk on one thread
+/// with 64 connections.
 let throughput (rounds: int) =
     need "wrk" "wrk"
     let least = 0.98
-    let serve port options = start "dotnet" ([ program "Hello"; "--port"; string port ] @ options) [] true
-    let servers = [ serve 5071 [ "--plain" ]; serve 5072 [] ]
+    let kinds = [ "plain", 5071, [ "--plain" ]; "graceful", 5072, []; "everything", 5073, [ "--everything" ] ]
+    let servers = [ for _, port, options in kinds -> start "dotnet" ([ program "Hello"; "--port"; string port ] @ options) [] true ]
     let rate port =
         let text = output "wrk" [ "-t1"; "-c64"; "-d5"; $"http://127.0.0.1:{port}/" ]
         text.Split '\n' |> Array.tryPick (fun line -> if line.StartsWith "Requests/sec:" then Some(float (line.Substring(13).Trim())) else None)
@@ -189,20 +190,24 @@ let throughput (rounds: int) =
     try
         // The warm-up says at once if one of them did not come up, or if somebody else has its port.
         Threading.Thread.Sleep 2000
-        if servers |> List.exists _.HasExited then fail "a server did not start; are the ports 5071 and 5072 free?"
-        for port in [ 5071; 5072 ] do rate port |> ignore
-        let pairs =
+        if servers |> List.exists _.HasExited then fail "a server did not start; are the ports 5071 to 5073 free?"
+        for _, port, _ in kinds do rate port |> ignore
+        let turns =
             [ for round in 1 .. rounds do
-                  let plain, graceful =
-                      if round % 2 = 1 then (let plain = rate 5071 in plain, rate 5072)
-                      else (let graceful = rate 5072 in rate 5071, graceful)
-                  printfn $"  [%d{round}/%d{rounds}] plain %7.0f{plain} req/s   graceful %7.0f{graceful} req/s   %.3f{graceful / plain}"
-                  plain, graceful ]
-        let median values = (List.sort values)[List.length values / 2]
-        let ratio = median (List.map snd pairs) / median (List.map fst pairs)
-        let verdict = if ratio >= least then "as promised" else "NOT as promised"
-        printfn $"  throughput, medians: %.3f{ratio} of plain (at least %.2f{least})   {verdict}"
-        ratio >= least
+                  // Each is the first, the second and the last as often as the others.
+                  let order = List.permute (fun i -> (i + round) % 3) kinds
+                  let rates = Map [ for name, port, _ in order -> name, rate port ]
+                  let at name = rates[name]
+                  printfn
+                      $"  [%d{round}/%d{rounds}] plain %7.0f{at "plain"} req/s   graceful %7.0f{at "graceful"} req/s %.3f{at "graceful" / at "plain"}   everything %7.0f{at "everything"} req/s %.3f{at "everything" / at "plain"}"
+                  rates ]
+        let median name = (turns |> List.map (fun rates -> rates[name]) |> List.sort)[rounds / 2]
+        [ for name in [ "graceful"; "everything" ] do
+              let ratio = median name / median "plain"
+              let verdict = if ratio >= least then "as promised" else "NOT as promised"
+              printfn $"  throughput of {name}, medians: %.3f{ratio} of plain (at least %.2f{least})   {verdict}"
+              ratio >= least ]
+        |> List.forall id
     finally
         for server in servers do
             server.Kill()
@@ -212,7 +217,7 @@ let bench (options: string list) =
     let rounds = match options with [ rounds ] -> int rounds | _ -> 7
     built.Force()
     let steps = exitCodeOf "dotnet" [ program "Graceful.Benchmarks" ] [] = 0
-    printfn $"GET / under wrk -t1 -c64, {rounds} pairs of 5 s:"
+    printfn $"GET / under wrk -t1 -c64, {rounds} rounds of 5 s each:"
     if not (throughput rounds && steps) then exit 1
 
 /// Options go to the walk; `--help` of it says which.

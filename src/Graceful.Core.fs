@@ -814,12 +814,16 @@ module HookGraph =
 
     /// The hooks of a stage, one waiting for the other, that take the longest when each takes its whole time.
     let longestChain (hooks: Hook[]) stage =
-        let length chain = chain |> List.sumBy (fun i -> hooks[i].TimeLimit.Ticks)
-        let longer chains = List.fold (fun longest chain -> if length chain > length longest then chain else longest) [] chains
-        let upTo = Array.create hooks.Length []
+        // The chain that ends with a hook, and how long it takes.
+        let upTo = Array.create hooks.Length struct ([], 0L)
+        let longer struct (chain, length) struct (other, itsLength) =
+            if length > itsLength then struct (chain, length) else struct (other, itsLength)
+        let longest indices = indices |> List.fold (fun longest i -> longer upTo[i] longest) struct ([], 0L)
         for i in 0 .. hooks.Length - 1 do
-            upTo[i] <- i :: longer [ for j in predecessors hooks i -> upTo[j] ]
-        List.rev (longer [ for i in 0 .. hooks.Length - 1 do if hooks[i].Stage = stage then upTo[i] ])
+            let struct (chain, length) = longest (predecessors hooks i)
+            upTo[i] <- struct (i :: chain, length + hooks[i].TimeLimit.Ticks)
+        let struct (chain, _) = longest [ for i in 0 .. hooks.Length - 1 do if hooks[i].Stage = stage then i ]
+        List.rev chain
 
     /// How long the hooks of a stage take at most.
     let longest (hooks: Hook[]) stage = TimeSpan(longestChain hooks stage |> List.sumBy (fun i -> hooks[i].TimeLimit.Ticks))

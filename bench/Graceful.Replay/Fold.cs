@@ -42,6 +42,13 @@ internal sealed class Fold(HeaderLine header)
 
         var (next, effects) = LifecycleModule.step(_policy, line.At, line.Happened, _state);
         _state = next;
+        if (next.IsRunning)
+        {
+            // What gate and connections do in normal life is not recorded.
+            _gate = null;
+            _connections.Clear();
+        }
+
         foreach (var effect in effects)
         {
             _exitCode = effect is Effect.Exit exit ? exit.code : effect is Effect.Terminate terminate ? terminate.code : _exitCode;

@@ -53,7 +53,8 @@ let private oneBegins taken =
 /// Nobody is warned by a server that has a successor, or that had no client.
 let private lameDuckAhead taken =
     let trigger = shutdown taken.Before |> ValueOption.map _.Trigger
-    taken.Policy.LameDuck > TimeSpan.Zero && trigger <> ValueSome HandedOver && trigger <> ValueSome IdledOut
+    let nobodyToWarn = [ HandedOver; IdledOut; ConnectionEnded ] |> List.map ValueSome
+    taken.Policy.LameDuck > TimeSpan.Zero && not (List.contains trigger nobodyToWarn)
 
 let private isKick taken =
     match taken.Event, shutdown taken.Before |> ValueOption.bind _.LastKick with

@@ -1,17 +1,15 @@
 using Graceful.Core;
 using Graceful.Engine;
-using Graceful.Reporting;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Graceful;
 
 /// <summary>The engine as the application sees it.</summary>
 internal sealed class GracefulControl(
-    LifecycleEngine engine, IOptions<GracefulOptions> options, IOptions<HostOptions> host, ILoggerFactory loggers) : IGraceful, IGracefulFeature
+    LifecycleEngine engine, IOptions<GracefulOptions> options, IOptions<HostOptions> host) : IGraceful, IGracefulFeature
 {
-    private readonly ILogger _log = loggers.CreateLogger(Log.Category);
+    private readonly Lock _adding = new();
 
     public CancellationToken Stopping => engine.Stopping;
 
@@ -66,6 +64,14 @@ internal sealed class GracefulControl(
         string name, TimeSpan limit, Func<StopReason, CancellationToken, Task> hook, IEnumerable<string>? after, HookFailurePolicy onFailure) =>
         Add(HookRegistration.Of(name, afterDrain: true, limit, hook, after, onFailure));
 
+    public void OnStopping(
+        string name, TimeSpan limit, Action<StopReason, CancellationToken> hook, IEnumerable<string>? after, HookFailurePolicy onFailure) =>
+        Add(HookRegistration.Of(name, afterDrain: false, limit, HookRegistration.Awaited(hook), after, onFailure));
+
+    public void OnDrained(
+        string name, TimeSpan limit, Action<StopReason, CancellationToken> hook, IEnumerable<string>? after, HookFailurePolicy onFailure) =>
+        Add(HookRegistration.Of(name, afterDrain: true, limit, HookRegistration.Awaited(hook), after, onFailure));
+
     public bool Close() => Ask(by: null);
 
     public bool Close(string by)
@@ -103,10 +109,13 @@ internal sealed class GracefulControl(
             throw new ArgumentException(string.Join(" ", errors));
         }
 
-        var longer = engine.AddHook(hook);
-        if (host.Value.ShutdownTimeout != Timeout.InfiniteTimeSpan)
+        lock (_adding)
         {
-            host.Value.ShutdownTimeout += longer;
+            var longer = engine.AddHook(hook);
+            if (host.Value.ShutdownTimeout != Timeout.InfiniteTimeSpan)
+            {
+                host.Value.ShutdownTimeout += longer;
+            }
         }
     }
 
@@ -114,7 +123,7 @@ internal sealed class GracefulControl(
 
     private async Task<bool> AskAsync(string? by, CancellationToken cancellationToken)
     {
-        var undone = engine.Undone;
+        var undone = engine.Departure.Undone;
         if (IsPrevented(by))
         {
             return false;
@@ -142,19 +151,22 @@ internal sealed class GracefulControl(
         var reason = new StopReason(StopCause.Requested, Who: by);
         foreach (var (name, whyNot) in options.Value.Preventions)
         {
+            string? why = null;
             try
             {
-                if (whyNot(reason) is { } why)
-                {
-                    Log.Prevented(_log, reason.ToString(), name, why);
-                    return true;
-                }
+                why = whyNot(reason);
             }
 #pragma warning disable CA1031 // Whoever can't say why not has no reason.
             catch (Exception e)
 #pragma warning restore CA1031
             {
-                Log.PreventionFailed(_log, e, name);
+                engine.SayPreventionFailed(e, name);
+            }
+
+            if (why is not null)
+            {
+                engine.SayPrevented(reason, name, why);
+                return true;
             }
         }
 

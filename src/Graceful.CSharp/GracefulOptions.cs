@@ -152,7 +152,7 @@ public sealed class GracefulOptions
         TimeSpan limit,
         Action<StopReason, CancellationToken> hook,
         IEnumerable<string>? after = null,
-        HookFailurePolicy onFailure = HookFailurePolicy.Continue) => Add(name, afterDrain: false, limit, Awaited(hook), after, onFailure);
+        HookFailurePolicy onFailure = HookFailurePolicy.Continue) => Add(name, afterDrain: false, limit, HookRegistration.Awaited(hook), after, onFailure);
 
     /// <summary>
     /// Adds a hook that runs when the last connection has left or was aborted, whatever happened before. By itself a hook waits
@@ -182,7 +182,7 @@ public sealed class GracefulOptions
         TimeSpan limit,
         Action<StopReason, CancellationToken> hook,
         IEnumerable<string>? after = null,
-        HookFailurePolicy onFailure = HookFailurePolicy.Continue) => Add(name, afterDrain: true, limit, Awaited(hook), after, onFailure);
+        HookFailurePolicy onFailure = HookFailurePolicy.Continue) => Add(name, afterDrain: true, limit, HookRegistration.Awaited(hook), after, onFailure);
 
     /// <summary>
     /// Lets somebody prevent stops that the application asks for, by <see cref="IGraceful.Close()"/> and its like. Signals, the
@@ -336,16 +336,6 @@ public sealed class GracefulOptions
     {
         _hooks.Add(HookRegistration.Of(name, afterDrain, limit, hook, after, onFailure));
         return this;
-    }
-
-    private static Func<StopReason, CancellationToken, Task> Awaited(Action<StopReason, CancellationToken> hook)
-    {
-        ArgumentNullException.ThrowIfNull(hook);
-        return (reason, token) =>
-        {
-            hook(reason, token);
-            return Task.CompletedTask;
-        };
     }
 
     private static bool Outside(TimeSpan value, TimeSpan most) => value < TimeSpan.Zero || value > most;

@@ -5,7 +5,8 @@ public interface IGraceful
 {
     /// <summary>
     /// Fires when the way out begins: long work should finish now. It comes before the listeners close and long
-    /// before anything is aborted. After a stop that was undone it is another token, which has not fired. Any thread.
+    /// before anything is aborted. After a stop that was undone it is another token, which has not fired: who ended for the first one, or
+    /// registered with it, hears of the next stop only by asking for the token again. Any thread.
     /// </summary>
     CancellationToken Stopping { get; }
 
@@ -85,6 +86,14 @@ public interface IGraceful
         IEnumerable<string>? after = null,
         HookFailurePolicy onFailure = HookFailurePolicy.Continue);
 
+    /// <inheritdoc cref="OnStopping(string, TimeSpan, Func{StopReason, CancellationToken, Task}, IEnumerable{string}?, HookFailurePolicy)"/>
+    void OnStopping(
+        string name,
+        TimeSpan limit,
+        Action<StopReason, CancellationToken> hook,
+        IEnumerable<string>? after = null,
+        HookFailurePolicy onFailure = HookFailurePolicy.Continue);
+
     /// <summary>
     /// Adds a hook while the server runs: as in the options, as long as its stage has not begun, so during the drain as well. The
     /// host's <c>ShutdownTimeout</c> is raised as at start; a stop of the host that is under way already has the old one. Any thread.
@@ -99,6 +108,14 @@ public interface IGraceful
         string name,
         TimeSpan limit,
         Func<StopReason, CancellationToken, Task> hook,
+        IEnumerable<string>? after = null,
+        HookFailurePolicy onFailure = HookFailurePolicy.Continue);
+
+    /// <inheritdoc cref="OnDrained(string, TimeSpan, Func{StopReason, CancellationToken, Task}, IEnumerable{string}?, HookFailurePolicy)"/>
+    void OnDrained(
+        string name,
+        TimeSpan limit,
+        Action<StopReason, CancellationToken> hook,
         IEnumerable<string>? after = null,
         HookFailurePolicy onFailure = HookFailurePolicy.Continue);
 
@@ -136,7 +153,8 @@ public interface IGraceful
     /// <summary>
     /// Undoes a stop that only the application asked for, as long as its listeners are open (the hooks before the drain run, or it is
     /// a lame duck), or ends a drill. Readiness holds again, hooks that run are cancelled, <see cref="Stopping"/> is a new token;
-    /// what hooks have done is the application's to undo, and on the next stop they run again. Clients that were told already come
+    /// what hooks have done is the application's to undo, and on the next stop they run again, each when its cancelled run is over. Whoever has
+    /// ended because <see cref="Stopping"/> fired is the application's to start again: nobody else tells them. Clients that were told already come
     /// back on new connections. Any thread.
     /// </summary>
     /// <returns>True when the server goes on; false when there was nothing to undo, or no way back.</returns>

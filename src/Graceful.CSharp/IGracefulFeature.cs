@@ -3,7 +3,9 @@ namespace Graceful;
 /// <summary>The way out as a request sees it; see <c>HttpContext.Graceful()</c>. Safe to use from any thread.</summary>
 public interface IGracefulFeature
 {
-    /// <summary>Please finish: fires when the way out begins, long before anything is aborted.</summary>
+    /// <summary>
+    /// Please finish: fires when the way out begins, long before anything is aborted. After a stop that was undone it is another token.
+    /// </summary>
     CancellationToken Stopping { get; }
 
     /// <summary>

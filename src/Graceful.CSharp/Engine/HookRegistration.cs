@@ -31,6 +31,18 @@ internal sealed record HookRegistration(
         return new HookRegistration(name, afterDrain, limit, names, onFailure, hook);
     }
 
+    /// <summary>A synchronous hook as one that is over when it returns.</summary>
+    /// <exception cref="ArgumentNullException">The hook is null.</exception>
+    public static Func<StopReason, CancellationToken, Task> Awaited(Action<StopReason, CancellationToken> hook)
+    {
+        ArgumentNullException.ThrowIfNull(hook);
+        return (reason, token) =>
+        {
+            hook(reason, token);
+            return Task.CompletedTask;
+        };
+    }
+
     /// <summary>What is wrong with it by itself, each with what is allowed.</summary>
     public IEnumerable<string> Errors()
     {

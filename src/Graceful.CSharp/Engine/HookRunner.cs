@@ -10,7 +10,7 @@ internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<L
     /// <summary>It is a matter of microseconds; no hook is held up longer than this.</summary>
     private static readonly TimeSpan StartAfterLimit = TimeSpan.FromSeconds(1);
 
-    private readonly Dictionary<int, CancellationTokenSource> _running = [];
+    private readonly Dictionary<int, (CancellationTokenSource Run, Task Over)> _running = [];
 
     /// <summary>Whether the caller runs as part of a hook, so that waiting for the end would be waiting for itself.</summary>
     public bool IsInsideHook => InsideHook.Value == this;
@@ -23,10 +23,10 @@ internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<L
         var run = new CancellationTokenSource();
         lock (_running)
         {
-            _running[index] = run;
+            // It is called again after a stop that was undone, and never beside itself.
+            var before = _running.TryGetValue(index, out var last) ? last.Over : Task.CompletedTask;
+            _running[index] = (run, Task.Run(() => RunAsync(index, reason, run, before)));
         }
-
-        _ = Task.Run(() => RunAsync(index, reason, run));
     }
 
     public void Cancel(int index)
@@ -34,7 +34,7 @@ internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<L
         lock (_running)
         {
             // The callbacks of the token are the user's code, so they run elsewhere.
-            _ = _running[index].CancelAsync();
+            _ = _running[index].Run.CancelAsync();
         }
     }
 
@@ -42,18 +42,25 @@ internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<L
     {
         lock (_running)
         {
-            foreach (var run in _running.Values)
+            foreach (var (run, _) in _running.Values)
             {
                 run.Dispose();
             }
         }
     }
 
-    private async Task RunAsync(int index, StopReason reason, CancellationTokenSource run)
+    private async Task RunAsync(int index, StopReason reason, CancellationTokenSource run, Task before)
     {
         InsideHook.Value = this;
         var token = run.Token;
         StartAfter?.WaitOne(StartAfterLimit);
+        await before.ConfigureAwait(false);
+        if (token.IsCancellationRequested)
+        {
+            // It is not wanted any more, and has done nothing that would have to be undone.
+            return;
+        }
+
         HookResult result;
         try
         {
@@ -67,6 +74,6 @@ internal sealed class HookRunner(IReadOnlyList<HookRegistration> hooks, Action<L
             result = HookResult.NewFailed($"{e.GetType().Name}: {e.Message}");
         }
 
-        post(new Letter(Event.NewHookFinished(index, result), run));
+        post(new Letter(Event.NewHookFinished(index, result)) { Run = run });
     }
 }

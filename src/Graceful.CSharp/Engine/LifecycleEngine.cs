@@ -38,12 +38,10 @@ internal sealed class LifecycleEngine : IDisposable
     private readonly ITimer _timer;
     private Policy _policy;
     private Lifecycle _state;
-    private CancellationTokenSource _stopping = new();
-    private TaskCompletionSource _undone = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Departure _departure = new();
     private TaskCompletionSource<bool>? _drill;
     private WaitHandle? _hostIsTold;
     private long _deadline = long.MaxValue;
-    private int _asked;
     private bool _ready = true;
     private Instant? _drainBegan;
 
@@ -98,10 +96,10 @@ internal sealed class LifecycleEngine : IDisposable
     public CancellationToken HostStop => _hostStop.Token;
 
     /// <summary>A new one after each stop that was undone.</summary>
-    public CancellationToken Stopping => Volatile.Read(ref _stopping).Token;
+    public CancellationToken Stopping => Departure.Stopping;
 
-    /// <summary>Completes when the next stop is undone.</summary>
-    public Task Undone => Volatile.Read(ref _undone).Task;
+    /// <summary>The way out that is under way, or the next one.</summary>
+    public Departure Departure => Volatile.Read(ref _departure);
 
     /// <summary>Fires when what is left is cut off.</summary>
     public CancellationToken Aborting => _aborting.Token;
@@ -184,6 +182,10 @@ internal sealed class LifecycleEngine : IDisposable
     /// <summary>A signal that this system does not know is nothing to fail for.</summary>
     public void SaySignalUnknown(string name) => Say(() => Log.SignalUnknown(_log, name));
 
+    public void SayPrevented(StopReason reason, string name, string why) => Say(() => Log.Prevented(_log, reason.ToString(), name, why));
+
+    public void SayPreventionFailed(Exception error, string name) => Say(() => Log.PreventionFailed(_log, error, name));
+
     public void Post(Event happened) => _mailbox.Writer.TryWrite(new Letter(happened));
 
     /// <summary>Wants the stop or the drill undone; false when there is none that may be.</summary>
@@ -219,13 +221,9 @@ internal sealed class LifecycleEngine : IDisposable
     /// <summary>Asks for a stop; true for the first one who does.</summary>
     public bool Stop(Trigger trigger, string? by = null)
     {
-        var first = Interlocked.Exchange(ref _asked, 1) == 0;
-        if (first)
-        {
-            _report.AskedBy = by;
-        }
-
-        Post(Event.NewStopRequested(trigger));
+        var departure = Departure;
+        var first = departure.Ask();
+        _mailbox.Writer.TryWrite(new Letter(Event.NewStopRequested(trigger)) { By = by, Joins = !first && trigger.IsRequested ? departure : null });
         return first;
     }
 
@@ -236,13 +234,20 @@ internal sealed class LifecycleEngine : IDisposable
         Stop(Trigger.NewComponentFailed(component, $"{error.GetType().Name}: {error.Message}"));
     }
 
-    public bool IsAskedToStop => Volatile.Read(ref _asked) != 0;
+    public bool IsAskedToStop => Departure.IsAsked;
 
     /// <summary>The listeners are bound: from now on there is something that can be closed.</summary>
     public void StartedUp() => _startedUp.TrySetResult();
 
     /// <summary>Hooks that start when there is no way back find that the host was told.</summary>
-    public void StartHooksAfter(WaitHandle hostIsTold) => _hostIsTold = hostIsTold;
+    public void StartHooksAfter(WaitHandle hostIsTold)
+    {
+        _hostIsTold = hostIsTold;
+        if (_hostStop.IsCancellationRequested)
+        {
+            _hooks.StartAfter = hostIsTold;
+        }
+    }
 
     public void Add(IIntake intake)
     {
@@ -343,7 +348,6 @@ internal sealed class LifecycleEngine : IDisposable
         Recorder?.Dispose();
         _timer.Dispose();
         _hooks.Dispose();
-        _drill?.TrySetResult(false);
         _exited.TrySetCanceled();
         _reported.TrySetCanceled();
     }
@@ -355,20 +359,23 @@ internal sealed class LifecycleEngine : IDisposable
             _insideMailbox = true;
             while (_mailbox.Reader.TryRead(out var letter))
             {
-                if (letter.Run is not { IsCancellationRequested: true })
+                var isVoid = letter.Run is { IsCancellationRequested: true } || (letter.Joins is { } joined && joined != _departure);
+                if (!isVoid)
                 {
-                    Take(letter.Happened, letter.Answer);
+                    Take(letter);
                 }
             }
 
             _insideMailbox = false;
         }
+
+        _drill?.TrySetResult(false);
     }
 
     private async Task<bool> AskAsync(Event wish)
     {
         var answer = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-        return _mailbox.Writer.TryWrite(new Letter(wish, Answer: answer)) && await answer.Task.ConfigureAwait(false);
+        return _mailbox.Writer.TryWrite(new Letter(wish) { Answer = answer }) && await answer.Task.ConfigureAwait(false);
     }
 
     private (Stage Left, Lifecycle Next, IEnumerable<Effect> Effects) Decide(Instant now, Event happened)
@@ -378,17 +385,21 @@ internal sealed class LifecycleEngine : IDisposable
             var left = LifecycleModule.stage(_state);
             var (next, effects) = LifecycleModule.step(_policy, now, happened, _state);
             _state = next;
+
+            // Inside the lock, so that a hook which is added after this step is recorded after it.
+            Recorder?.Take(now, happened, next, effects);
             return (left, next, effects);
         }
     }
 
-    private void Take(Event happened, TaskCompletionSource<bool>? answer)
+    private void Take(Letter letter)
     {
         var now = _clock.Now;
+        var happened = letter.Happened;
         var (left, next, effects) = Decide(now, happened);
-        if (left.Tag == Stage.Tags.Drilling && !next.IsDrilling)
+        if (effects.Any(static effect => effect.IsFireStopping))
         {
-            _drill?.TrySetResult(next.IsRunning);
+            _report.AskedBy = letter.By;
         }
 
         Volatile.Write(ref _deadline, LifecycleModule.deadline(next) is { IsSome: true } due ? due.Value.ticks : long.MaxValue);
@@ -417,14 +428,27 @@ internal sealed class LifecycleEngine : IDisposable
             }
         }
 
-        if (happened.IsDrillRequested && !effects.Any(effect => effect.IsRefuseDrill))
+        Answer(letter, left, next, refused: effects.Any(static effect => effect.IsRefuseResume || effect.IsRefuseDrill));
+    }
+
+    /// <summary>When everything is carried out, whoever has a wish hears of it; of a drill, when that is over.</summary>
+    private void Answer(Letter letter, Stage left, Lifecycle next, bool refused)
+    {
+        if (left.Tag == Stage.Tags.Drilling && !next.IsDrilling)
         {
-            // Whoever asked wants to hear of its end.
-            _drill = answer;
+            _drill?.TrySetResult(next.IsRunning);
+            Say(() => Log.Drilled(_log));
+        }
+
+        if (letter.Happened is Event.DrillRequested drill && !refused)
+        {
+            _drill = letter.Answer;
+            var length = Durations.Text(drill.lameDuck);
+            Say(() => Log.Drilling(_log, length));
         }
         else
         {
-            answer?.TrySetResult(!effects.Any(effect => effect.IsRefuseResume || effect.IsRefuseDrill));
+            letter.Answer?.TrySetResult(!refused);
         }
     }
 
@@ -433,12 +457,12 @@ internal sealed class LifecycleEngine : IDisposable
     {
         var entered = LifecycleModule.stage(_state);
         Observer?.Invoke(_state);
+        var sinceTrigger = _report.Elapsed(_clock.Elapsed);
         _report.Observe(_clock.Elapsed, happened, _state);
-        Recorder?.Take(now, happened, _state, effects);
         if (left.Tag != entered.Tag)
         {
             // Even the question whether a log wants to hear is not asked on the mailbox: it is the log's code that answers.
-            var elapsed = Durations.Text(_report.Elapsed(_clock.Elapsed));
+            var elapsed = Durations.Text(sinceTrigger);
             Say(() => Log.Edge(_log, left.ToString(), entered.ToString(), elapsed));
         }
     }
@@ -456,11 +480,12 @@ internal sealed class LifecycleEngine : IDisposable
                 Volatile.Write(ref _ready, false);
                 break;
             case { IsFireStopping: true }:
-                // Whoever asked while another stop was being undone may have been told that it was under way.
-                Volatile.Write(ref _asked, 1);
+                // Whoever asked while another stop was being undone was told that this one is not the first.
+                var (departure, reason) = (_departure, _report.Reason);
+                departure.Ask();
 
                 // The callbacks are the users' code, so they run elsewhere; and the drain need not wait for the log.
-                _ = Task.Run(AnnounceAsync);
+                _ = Task.Run(() => AnnounceAsync(departure, reason));
                 break;
             case { IsStopHost: true }:
                 _hooks.StartAfter = _hostIsTold;
@@ -526,20 +551,20 @@ internal sealed class LifecycleEngine : IDisposable
         }
     }
 
-    private Task AnnounceAsync()
+    private Task AnnounceAsync(Departure departure, StopReason? reason)
     {
-        var told = Volatile.Read(ref _stopping).CancelAsync();
-        Say(() => Log.Stopping(_log, _report.Reason.ToString()!));
+        var told = departure.FireAsync();
+        Say(() => Log.Stopping(_log, $"{reason}"));
         return told;
     }
 
     /// <summary>The tokens that have fired stay with those who have them.</summary>
     private void Renew()
     {
-        Volatile.Write(ref _stopping, new CancellationTokenSource());
-        Volatile.Write(ref _asked, 0);
+        var undone = _departure;
+        Volatile.Write(ref _departure, new Departure());
         Say(() => Log.Resumed(_log));
-        Interlocked.Exchange(ref _undone, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+        undone.Undo();
     }
 
     private async Task TerminateAsync(int code)

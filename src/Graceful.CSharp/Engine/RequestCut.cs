@@ -19,8 +19,8 @@ internal sealed class RequestCut(LifecycleEngine engine, TrackedConnection conne
 
     public HttpContext Context => request.Context;
 
-    /// <summary>The request ended by itself, before it was cut off.</summary>
-    public bool IsWithdrawn => Volatile.Read(ref _state) == State.Withdrawn;
+    /// <summary>It is being cut off, or was.</summary>
+    public bool HasBegun => Volatile.Read(ref _state) == State.Begun;
 
     /// <summary>The request has ended.</summary>
     /// <returns>True when it did so by itself; false when it was cut off, and then wait until that is <see cref="Over"/>.</returns>

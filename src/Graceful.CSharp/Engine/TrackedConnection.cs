@@ -206,7 +206,8 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
 
         foreach (var cut in givenUp ?? [])
         {
-            if (cut.Begin() || !cut.IsWithdrawn)
+            // Nobody had time yet to cut off one that has not begun: it is looked at again.
+            if (cut.HasBegun)
             {
                 Engine.Figures.GaveUp();
                 GiveUp(cut);

@@ -36,9 +36,9 @@ internal sealed class HostBinding(
         // The host may only be stopped once it has started: before that a stop tears its start apart.
         application.ApplicationStarted.Register(() =>
         {
-            engine.StartedUp();
             engine.StartHooksAfter(application.ApplicationStopping.WaitHandle);
             engine.HostStop.Register(application.StopApplication);
+            engine.StartedUp();
         });
         _ = LeaveAStuckStartAsync();
         if (Interlocked.Exchange(ref _rehearsed, 1) == 0)

@@ -24,7 +24,7 @@ internal sealed class PlatformBinding(
 
     public Task StartingAsync(CancellationToken cancellationToken)
     {
-        _manager = ServiceManager.Find(engine, options.Value, ServiceEnvironment.Read(), Limit(), LifetimeTells(), _log);
+        _manager = ServiceManager.Find(engine, options.Value, ServiceEnvironment.Read(), Limit, LifetimeTells(), _log);
         if (_manager is not null)
         {
             application.ApplicationStarted.Register(_manager.Started);

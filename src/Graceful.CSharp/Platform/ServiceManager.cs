@@ -36,7 +36,7 @@ internal sealed class ServiceManager : IThreadPoolWorkItem, IDisposable
     private readonly NotifySocket _socket;
     private readonly int _processId;
     private readonly TimeSpan? _feedInterval;
-    private readonly TimeSpan _limit;
+    private readonly Func<TimeSpan> _limit;
     private readonly bool _lifetimeTells;
     private readonly ILogger _log;
     private readonly ITimer _timer;
@@ -55,7 +55,7 @@ internal sealed class ServiceManager : IThreadPoolWorkItem, IDisposable
     private bool _disposed;
 
     private ServiceManager(
-        LifecycleEngine engine, GracefulOptions options, NotifySocket socket, int processId, TimeSpan? watchdog, TimeSpan limit, bool lifetimeTells, ILogger log)
+        LifecycleEngine engine, GracefulOptions options, NotifySocket socket, int processId, TimeSpan? watchdog, Func<TimeSpan> limit, bool lifetimeTells, ILogger log)
     {
         _engine = engine;
         _hooks = engine.Hooks;
@@ -80,7 +80,7 @@ internal sealed class ServiceManager : IThreadPoolWorkItem, IDisposable
     /// <param name="log">Gets a warning when the service manager can't be reached.</param>
     /// <returns>Null when nobody wants to hear, or nobody can.</returns>
     public static ServiceManager? Find(
-        LifecycleEngine engine, GracefulOptions options, ServiceEnvironment environment, TimeSpan limit, bool lifetimeTells, ILogger log)
+        LifecycleEngine engine, GracefulOptions options, ServiceEnvironment environment, Func<TimeSpan> limit, bool lifetimeTells, ILogger log)
     {
         if (!options.NotifyServiceManager || string.IsNullOrEmpty(environment.NotifySocket))
         {
@@ -189,7 +189,7 @@ internal sealed class ServiceManager : IThreadPoolWorkItem, IDisposable
     private Notice Farewell(Lifecycle leaving, Shutdown shutdown, Instant now)
     {
         var status = StatusText.Of(
-            leaving, shutdown, _hooks, _engine.ExitCodeOf(LifecycleModule.exitCode(shutdown.Troubles)), now, Held.By(_engine));
+            leaving, shutdown, _engine.Reason ?? ReportBuilder.ReasonOf(shutdown.Trigger), _hooks, _engine.ExitCodeOf(LifecycleModule.exitCode(shutdown.Troubles)), now, Held.By(_engine));
         return new Notice
         {
             IsStopping = !_toldStopping && !_lifetimeTells,
@@ -201,12 +201,13 @@ internal sealed class ServiceManager : IThreadPoolWorkItem, IDisposable
     /// <summary>More time is for a way out that goes on: not one whose budget is spent, nor one that has missed its own wake-up.</summary>
     private TimeSpan? MoreTime(Lifecycle leaving, Instant now)
     {
-        var left = _limit - (now - _begun);
+        var limit = _limit();
+        var left = limit - (now - _begun);
         var isOverdue = LifecycleModule.nextDue(leaving) is { IsSome: true } due && now - due.Value > OverdueLimit;
 
         // Half a look: a stage that ends is no reason to ask again, a timer that is a little early is no reason not to.
         var isAsked = _lastAsked is { } last && now - last < LookInterval / 2;
-        return _limit == Timeout.InfiniteTimeSpan || left <= TimeSpan.Zero || isOverdue || isAsked ? null : left < Extension ? left : Extension;
+        return limit == Timeout.InfiniteTimeSpan || left <= TimeSpan.Zero || isOverdue || isAsked ? null : left < Extension ? left : Extension;
     }
 
     private TimeSpan FeedIn(Instant now)

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using Graceful.Core;
 using Graceful.Engine;
-using Graceful.Reporting;
 
 namespace Graceful.Platform;
 
@@ -14,14 +13,15 @@ internal static class StatusText
 
     /// <param name="leaving">Where the way out is.</param>
     /// <param name="shutdown">What every stage of it carries along.</param>
+    /// <param name="reason">Why, and who asked.</param>
     /// <param name="hooks">All hooks, in the order of their indices.</param>
     /// <param name="exitCode">What the process ends with, as far as is known.</param>
     /// <param name="now">By the clock of the engine.</param>
     /// <param name="held">Who is inside.</param>
-    public static string Of(Lifecycle leaving, Shutdown shutdown, IReadOnlyList<HookRegistration> hooks, int exitCode, Instant now, Held held)
+    public static string Of(Lifecycle leaving, Shutdown shutdown, StopReason reason, IReadOnlyList<HookRegistration> hooks, int exitCode, Instant now, Held held)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{(leaving.IsExited ? "Left" : "Leaving")} after {ReportBuilder.ReasonOf(shutdown.Trigger)}: ");
+        text.Append(CultureInfo.InvariantCulture, $"{(leaving.IsExited ? "Left" : "Leaving")} after {reason}: ");
         text.Append(leaving switch
         {
             Lifecycle.Draining { Item2.IsRunningBeforeHooks: true } before => Of("before-drain", before.Item2.hooks, hooks),

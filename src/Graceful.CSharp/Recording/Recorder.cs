@@ -58,10 +58,7 @@ internal sealed class Recorder : IDisposable
             _failed(e);
         }
 
-        if (ReportBuilder.ShutdownOf(next) is not null)
-        {
-            Volatile.Write(ref _leaving, true);
-        }
+        Volatile.Write(ref _leaving, ReportBuilder.ShutdownOf(next) is not null);
     }
 
     /// <summary>A hook was added: from here on the core knows it.</summary>
@@ -135,8 +132,14 @@ internal sealed class Recorder : IDisposable
 
     public void Dispose() => _lines.Writer.TryComplete();
 
-    private void Add(TrackedConnection connection, HeldRequest request, RequestEnd end) => AddDetail(new RequestLine(
-        _clock.Now, connection.RecordNumber, RequestLine.Known(request.Method), request.Route, request.Age, end));
+    private void Add(TrackedConnection connection, HeldRequest request, RequestEnd end)
+    {
+        // Requests of a drill, or of a connection that was told before a stop was undone, are none of a way out's.
+        if (Volatile.Read(ref _leaving))
+        {
+            AddDetail(new RequestLine(_clock.Now, connection.RecordNumber, RequestLine.Known(request.Method), request.Route, request.Age, end));
+        }
+    }
 
     private void AddDetail(RecordLine line)
     {

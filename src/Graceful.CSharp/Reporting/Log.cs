@@ -62,6 +62,12 @@ internal static partial class Log
     [LoggerMessage(31, LogLevel.Information, "The stop was undone, and the server goes on")]
     public static partial void Resumed(ILogger log);
 
+    [LoggerMessage(34, LogLevel.Information, "Drilling for {Duration}: not ready, and every client is told, as if the server left")]
+    public static partial void Drilling(ILogger log, string duration);
+
+    [LoggerMessage(35, LogLevel.Information, "The drill is over")]
+    public static partial void Drilled(ILogger log);
+
     [LoggerMessage(32, LogLevel.Warning, "The stop that was asked for ({Reason}) is prevented by '{Name}': {Why}")]
     public static partial void Prevented(ILogger log, string reason, string name, string why);
 

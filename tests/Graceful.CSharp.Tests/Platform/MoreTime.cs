@@ -68,7 +68,7 @@ public sealed class MoreTime : IDisposable
             engine,
             new GracefulOptions { TimeProvider = _time },
             new ServiceEnvironment(_manager.Address, null, null, 1),
-            limit,
+            () => limit,
             lifetimeTells: false,
             _log.CreateLogger("Graceful"))!;
         engine.StartedUp();

@@ -86,7 +86,7 @@ public sealed class Statuses : EngineOnItsOwn
         Engine,
         options,
         new ServiceEnvironment(_manager.Address, null, null, 1),
-        limit ?? TimeSpan.FromMinutes(1),
+        () => limit ?? TimeSpan.FromMinutes(1),
         lifetimeTells: false,
         Log.CreateLogger("Graceful"))!;
 

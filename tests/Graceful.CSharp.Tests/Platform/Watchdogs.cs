@@ -83,7 +83,7 @@ public sealed class Watchdogs : EngineOnItsOwn
         Engine,
         new GracefulOptions { TimeProvider = Time },
         new ServiceEnvironment(_manager.Address, usec, pid, Self),
-        TimeSpan.FromMinutes(1),
+        () => TimeSpan.FromMinutes(1),
         lifetimeTells: false,
         Log.CreateLogger("Graceful"));
 

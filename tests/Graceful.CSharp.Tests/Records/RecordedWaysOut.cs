@@ -50,6 +50,46 @@ public sealed class RecordedWaysOut : IDisposable
     }
 
     [Fact]
+    public async Task A_drill_a_stop_that_is_undone_and_a_hook_that_is_added_can_be_replayed_and_normal_life_is_not_in_it()
+    {
+        await using (var app = await StartAsync(options => (options.LameDuck, options.GracePeriod) = (TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(2))))
+        {
+            using var kept = await RawClient.ConnectAsync(app.Port);
+            Assert.Equal(200, (await kept.GetAsync("/")).Status);
+            var drill = app.Graceful.DrillAsync();
+            await app.UntilTellingAsync("Drilling");
+            Assert.True(await app.Graceful.ResumeAsync().Soon());
+            Assert.True(await drill.Soon());
+            app.Graceful.OnStopping("first", TimeSpan.FromSeconds(30), (_, _) => { });
+            app.Graceful.Close();
+            await app.UntilTellingAsync("LameDuck");
+            using var told = await RawClient.ConnectAsync(app.Port);
+            Assert.True((await told.GetAsync("/")).IsTold);
+            Assert.True(await app.Graceful.ResumeAsync().Soon());
+
+            // Normal life again: requests and connections are nobody's business.
+            var before = Lines().Count(line => line.Contains("\"request\"", StringComparison.Ordinal));
+            for (var i = 0; i < 5; i++)
+            {
+                using var client = await RawClient.ConnectAsync(app.Port);
+                Assert.False((await client.GetAsync("/")).IsTold);
+            }
+
+            app.Graceful.OnDrained("last", TimeSpan.FromSeconds(30), (_, _) => { }, after: []);
+            app.Engine.Stop(Core.Trigger.NewSignal(15));
+            await app.UntilTellingAsync("LameDuck");
+            Assert.Equal(before, Lines().Count(line => line.Contains("\"request\"", StringComparison.Ordinal)));
+            app.Engine.Post(Core.Event.NewForceRequested(Core.ForceCause.HostTimedOut));
+            Assert.Equal(2, (await app.ReportAsync()).ExitCode);
+        }
+
+        var story = MustReplay("exited with code 2");
+        Assert.Contains("hook added: first, before the drain", story, StringComparison.Ordinal);
+        Assert.Contains("hook added: last, after the drain, after nobody", story, StringComparison.Ordinal);
+        Assert.Contains("RenewStopping", story, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Nothing_of_a_request_is_in_it_but_method_and_route()
     {
         await using (var app = await StartAsync(map: app => app.MapMethods("/orders/{id}", ["GET", "SECRETVERB"], async (HttpContext context) =>

@@ -70,6 +70,45 @@ public sealed class WaysBack
     }
 
     [Fact]
+    public async Task A_hook_never_runs_beside_itself_and_one_that_was_cancelled_before_it_began_does_not_run()
+    {
+        var door = new Door();
+        var runs = 0;
+        await using var app = await TestApp.StartAsync(options => options.OnStopping("stubborn", Long, (_, _) =>
+        {
+            Interlocked.Increment(ref runs);
+            return door.PassAsync();
+        }));
+        app.Graceful.Close();
+        await door.Reached();
+        Assert.True(await app.Graceful.ResumeAsync().Soon());
+
+        // The first run ignores its token, so the second has to wait, and is cancelled meanwhile.
+        app.Graceful.Close();
+        await app.Log.Until("to BeforeDrainHooks after");
+        Assert.True(await app.Graceful.ResumeAsync().Soon());
+        Assert.Equal(1, runs);
+        door.Open();
+        Assert.Equal(0, (await app.LeaveAsync()).ExitCode);
+        Assert.Equal(2, runs);
+    }
+
+    [Fact]
+    public async Task A_stop_that_is_undone_at_once_fires_its_own_token_and_no_other()
+    {
+        await using var app = await TestApp.StartAsync(options => (options.LameDuck, options.GracePeriod) = (Long, 2 * Long));
+        for (var i = 0; i < 50; i++)
+        {
+            var stopping = app.Graceful.Stopping;
+            app.Graceful.Close($"caller {i}");
+            Assert.True(await app.Graceful.ResumeAsync().Soon());
+            await Limits.Until(() => stopping.IsCancellationRequested, "the token of the stop fires");
+            await app.Log.Until($"Leaving: request of caller {i}");
+            Assert.False(app.Graceful.Stopping.IsCancellationRequested);
+        }
+    }
+
+    [Fact]
     public async Task What_others_want_stopped_is_not_undone()
     {
         await using var app = await TestApp.StartAsync(options => (options.LameDuck, options.GracePeriod) = (Long, 2 * Long));
@@ -196,8 +235,8 @@ public sealed class WaysBack
         Assert.False(app.Graceful.IsStopping);
         Assert.False(app.Graceful.Stopping.IsCancellationRequested);
         Assert.Equal(StopCause.Requested, asked?.Cause);
-        Assert.True(app.Log.Has("is prevented by 'migration': a migration runs"));
-        Assert.True(app.Log.Has("'broken', which may prevent stops, failed"));
+        await app.Log.Until("is prevented by 'migration': a migration runs");
+        await app.Log.Until("'broken', which may prevent stops, failed");
         using var client = await RawClient.ConnectAsync(app.Port);
         Assert.Equal(HttpStatusCode.OK, (HttpStatusCode)(await client.GetAsync("/")).Status);
         why = null;

@@ -88,6 +88,23 @@ internal sealed class GracefulControl(
         return AskAsync(by, cancellationToken);
     }
 
+    public bool CloseNow(string? by = null)
+    {
+        if (by is not null)
+        {
+            ArgumentException.ThrowIfNullOrWhiteSpace(by);
+        }
+
+        if (IsPrevented(by))
+        {
+            return false;
+        }
+
+        var first = engine.Stop(Trigger.Requested, by);
+        engine.Post(Event.NewForceRequested(ForceCause.StopNow));
+        return first;
+    }
+
     public Task<bool> ResumeAsync() => engine.ResumeAsync();
 
     public Task<bool> DrillAsync() => options.Value.LameDuck > TimeSpan.Zero

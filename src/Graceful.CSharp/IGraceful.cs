@@ -151,6 +151,15 @@ public interface IGraceful
     Task<bool> CloseAsync(string by, CancellationToken cancellationToken = default);
 
     /// <summary>
+    /// Stops at once, also where a stop is under way: what is in flight is aborted, hooks before the drain are cancelled or skipped, those
+    /// after it run, and the exit code is that of a forced stop. It does not wait for the end. Any thread, any number of times.
+    /// </summary>
+    /// <param name="by">Who asks, if that is to be known; not empty.</param>
+    /// <returns>True for the first who asks for a stop; false when one was under way already, or it is prevented.</returns>
+    /// <exception cref="ArgumentException">The name is empty or blank.</exception>
+    bool CloseNow(string? by = null);
+
+    /// <summary>
     /// Undoes a stop that only the application asked for, as long as its listeners are open (the hooks before the drain run, or it is
     /// a lame duck), or ends a drill. Readiness holds again, hooks that run are cancelled, <see cref="Stopping"/> is a new token;
     /// what hooks have done is the application's to undo, and on the next stop they run again, each when its cancelled run is over. Whoever has

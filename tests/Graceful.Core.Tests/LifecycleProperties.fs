@@ -105,6 +105,17 @@ let ``a hook runs as soon as those are over that it waits for, and no sooner`` (
                 hooksOf stage t.Policy |> List.forall (fun i -> (running.Contains i || over.Contains i) = free i)))))
 
 [<Fact>]
+let ``whatever concerns several hooks is in the order of the policy`` () =
+    let rising indices = List.pairwise indices |> List.forall (fun (a, b) -> a < b)
+    forAllWholeLives (every (fun s ->
+        let inState =
+            match s.After with
+            | Draining(_, RunningBeforeHooks progress)
+            | Hooks(_, progress) -> rising [ for run in progress.Running -> run.Index ] && rising progress.Waiting
+            | _ -> true
+        inState && rising [ for order in s.Orders do match order with StartHook i -> i | _ -> () ]))
+
+[<Fact>]
 let ``hooks that nobody orders run one after the other as they were added`` () =
     forAllLives (fun t ->
         let t = { t with Policy = { t.Policy with Hooks = t.Policy.Hooks |> Array.map (fun hook -> { hook with WaitsFor = ValueNone }) } }

@@ -244,6 +244,39 @@ public sealed class WaysBack
         Assert.Equal(0, (await app.ReportAsync()).ExitCode);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_stop_at_once_aborts_what_is_in_flight_and_runs_the_hooks_after_the_drain(bool isUnderWay)
+    {
+        var ran = false;
+        await using var app = await TestApp.StartAsync(options => options.OnDrained("flush", Long, (_, _) => ran = true));
+        using var client = await RawClient.ConnectAsync(app.Port);
+        await client.SendGetAsync("/door");
+        await app.Door.Reached();
+        if (isUnderWay)
+        {
+            await app.BeginDrainAsync();
+        }
+
+        Assert.Equal(!isUnderWay, app.Graceful.CloseNow("the admin page"));
+        var report = await app.ReportAsync();
+        Assert.Equal((3, 1L, true), (report.ExitCode, report.ConnectionsAborted, ran));
+        Assert.Equal(isUnderWay ? null : "the admin page", report.Reason.Who);
+        Assert.Equal(Ending.Reset, await client.EndAsync());
+        Assert.False(app.Graceful.CloseNow());
+        Assert.Throws<ArgumentException>(() => app.Graceful.CloseNow(" "));
+    }
+
+    [Fact]
+    public async Task A_stop_at_once_may_be_prevented_too()
+    {
+        await using var app = await TestApp.StartAsync(options => options.Prevent("migration", _ => "a migration runs"));
+        Assert.False(app.Graceful.CloseNow());
+        Assert.False(app.Graceful.IsStopping);
+        Assert.Equal(200, await StatusAsync(app, "/"));
+    }
+
     [Fact]
     public async Task Nobody_prevents_what_is_not_the_applications_wish()
     {
@@ -259,9 +292,11 @@ public sealed class WaysBack
         Assert.Equal(0, asked);
     }
 
-    private static async Task<int> ReadyAsync(TestApp app)
+    private static Task<int> ReadyAsync(TestApp app) => StatusAsync(app, "/health/ready");
+
+    private static async Task<int> StatusAsync(TestApp app, string path)
     {
         using var client = await RawClient.ConnectAsync(app.Port);
-        return (await client.GetAsync("/health/ready")).Status;
+        return (await client.GetAsync(path)).Status;
     }
 }

@@ -311,3 +311,81 @@ let ``a force before the hand-over's hooks are done leaves the successor its que
           9, SuccessorReady, [ FireStopping; StopHost; StartHook 0; WakeAt(at 109) ]
           10, ForceRequested HostTimedOut, [ CancelHook 0; CloseListeners true; AbortConnections; Exit 2 ] ]
     |> isExitedWith [ HookTrouble("a", Cancelled); Forced HostTimedOut ]
+
+[<Fact>]
+let ``a stop that only the application asked for is undone, and idleness is looked at as before`` () =
+    let policy =
+        { plain with
+            LameDuck = ms 300
+            IdleLimit = ValueSome(ms 1000)
+            Hooks = [| hook "deregister" BeforeDrain 100 |] }
+    tell policy
+        [ 1000, Woke, [ SampleIdle ]
+          1001, StopRequested Requested, [ FailReadiness; FireStopping; StartHook 0; WakeAt(at 1101) ]
+          // The look that was out is answered meanwhile, and none is out any more.
+          1002, IdleSampled(0, ms 1001), [ WakeAt(at 1101) ]
+          1003, StopRequested Requested, [ WakeAt(at 1101) ]
+          1004, ResumeRequested, [ CancelHook 0; RestoreReadiness; RenewStopping; WithdrawNotice; WakeAt(at 2002) ]
+          1005, HookFinished(0, Failed "too late to tell"), [ WakeAt(at 2002) ]
+          2002, Woke, [ SampleIdle ]
+          2003, IdleSampled(1, ms 0), [ WakeAt(at 3003) ]
+          2004, StopRequested Requested, [ FailReadiness; FireStopping; StartHook 0; WakeAt(at 2104) ]
+          2010, HookFinished(0, Succeeded), [ AnnounceLeaving; WakeAt(at 2310) ]
+          2011, sigterm, [ StopHost; WakeAt(at 2310) ]
+          2012, ResumeRequested, [ RefuseResume; WakeAt(at 2310) ]
+          2310, Woke, [ CloseListeners false; WakeAt(at 2360) ]
+          2320, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 32_004) ]
+          2330, GateEmptied, [ Exit 0 ] ]
+    |> isExitedWith []
+
+[<Fact>]
+let ``a drill is a lame duck that leads back`` () =
+    tell { plain with IdleLimit = ValueSome(ms 1000) }
+        [ 1000, Woke, [ SampleIdle ]
+          1001, DrillRequested(ms 200), [ FailReadiness; AnnounceLeaving; WakeAt(at 1201) ]
+          1002, DrillRequested(ms 200), [ RefuseDrill; WakeAt(at 1201) ]
+          1003, HandOverRequested, [ RefuseHandOver; WakeAt(at 1201) ]
+          1004, IdleSampled(0, ms 1004), [ WakeAt(at 1201) ]
+          1201, Woke, [ RestoreReadiness; WithdrawNotice; WakeAt(at 2004) ]
+          1300, DrillRequested(ms 200), [ FailReadiness; AnnounceLeaving; WakeAt(at 1500) ]
+          1301, ResumeRequested, [ RestoreReadiness; WithdrawNotice; WakeAt(at 2004) ]
+          1400, DrillRequested(ms 200), [ FailReadiness; AnnounceLeaving; WakeAt(at 1600) ]
+          // It is unready already.
+          1401, sigterm, [ FireStopping; StopHost; CloseListeners false; WakeAt(at 1451) ]
+          1402, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 31_401) ]
+          1403, GateEmptied, [ Exit 0 ] ]
+    |> isExitedWith []
+
+[<Fact>]
+let ``hooks run beside each other, and one that must not fail cuts its stage short`` () =
+    let after names hook = { hook with WaitsFor = ValueSome names }
+    let policy =
+        { plain with
+            Hooks =
+                [| hook "deregister" BeforeDrain 1000
+                   { after [] (hook "fence" BeforeDrain 50) with OnFailure = Force }
+                   after [ "deregister"; "fence" ] (hook "warn" BeforeDrain 1000)
+                   after [] (hook "flush" AfterDrain 100)
+                   after [] (hook "log off" AfterDrain 200)
+                   after [ "flush"; "log off" ] (hook "close" AfterDrain 100) |] }
+    let stop = [ 0, sigterm, [ FailReadiness; FireStopping; StopHost; StartHook 0; StartHook 1; WakeAt(at 50) ] ]
+    let drained =
+        [ 35, GateEmptied, [ StartHook 3; StartHook 4; WakeAt(at 135) ]
+          40, HookFinished(4, Succeeded), [ WakeAt(at 135) ]
+          135, Woke, [ CancelHook 3; StartHook 5; WakeAt(at 235) ]
+          140, HookFinished(5, Succeeded), [ Exit 1 ] ]
+    tell policy
+        (stop
+         @ [ 10, HookFinished(1, Succeeded), [ WakeAt(at 1000) ]
+             20, HookFinished(0, Succeeded), [ StartHook 2; WakeAt(at 1020) ]
+             25, HookFinished(2, Succeeded), [ CloseListeners false; WakeAt(at 75) ]
+             30, ListenersClosed, [ RetireConnections; SweepConnections; WakeAt(at 30_000) ] ]
+         @ drained)
+    |> isExitedWith [ HookTrouble("flush", TimedOut) ]
+    tell policy
+        (stop
+         @ [ 50, Woke, [ CancelHook 1; CancelHook 0; CloseListeners false; AbortConnections; StartHook 3; StartHook 4; WakeAt(at 150) ]
+             60, HookFinished(3, Succeeded), [ WakeAt(at 250) ]
+             61, HookFinished(4, Succeeded), [ StartHook 5; WakeAt(at 161) ]
+             62, HookFinished(5, Succeeded), [ Exit 1 ] ])
+    |> isExitedWith [ HookTrouble("warn", Skipped); HookTrouble("deregister", Cancelled); Forced HookFailed; HookTrouble("fence", TimedOut) ]

@@ -199,7 +199,7 @@ let throughput (rounds: int) =
                   let rates = Map [ for name, port, _ in order -> name, rate port ]
                   let at name = rates[name]
                   printfn
-                      $"  [%d{round}/%d{rounds}] plain %7.0f{at "plain"} req/s   graceful %7.0f{at "graceful"} req/s %.3f{at "graceful" / at "plain"}   everything %7.0f{at "everything"} req/s %.3f{at "everything" / at "plain"}"
+                      $"""  [%d{round}/%d{rounds}] plain %7.0f{at "plain"} req/s   graceful %7.0f{at "graceful"} req/s %.3f{at "graceful" / at "plain"}   everything %7.0f{at "everything"} req/s %.3f{at "everything" / at "plain"}"""
                   rates ]
         let median name = (turns |> List.map (fun rates -> rates[name]) |> List.sort)[rounds / 2]
         [ for name in [ "graceful"; "everything" ] do

@@ -36,7 +36,7 @@ public sealed class GracefulOptions
 
     /// <summary>
     /// A signal that comes within this time after another one aborts what is left at once. During the hooks of
-    /// <see cref="OnDrained(string, TimeSpan, Func{StopReason, CancellationToken, Task}, IEnumerable{string}?, HookFailurePolicy)"/> it cuts the one that runs; when
+    /// <see cref="OnDrained(string, TimeSpan, Func{StopReason, CancellationToken, Task}, IEnumerable{string}?, HookFailurePolicy)"/> it cuts those that run; when
     /// the way out is over and the host still stops, it ends the process. Between zero and one minute; the default is
     /// 5 s; zero ignores further signals.
     /// </summary>
@@ -125,9 +125,9 @@ public sealed class GracefulOptions
     internal IReadOnlyList<Prevention> Preventions => _preventions;
 
     /// <summary>
-    /// Adds a hook that runs when the way out begins, while everything still works. By itself a hook waits for those that were
-    /// added before it, so that they run in their order; one that names those it waits for runs as soon as these are over, beside
-    /// whoever else does. One that fails or takes too long is over too, and is reported.
+    /// Adds a hook that runs when the way out begins, while everything still works. Hooks that name
+    /// nobody in <paramref name="after"/> run one after the other, as they were added; one that names those it waits for runs as soon as these are
+    /// over, beside whoever else does. One that fails or takes too long is over too, and is reported.
     /// </summary>
     /// <param name="name">What the report calls it; not empty, and unique among all hooks.</param>
     /// <param name="limit">After this time its token fires and it is no longer waited for; more than zero, at most one day.</param>
@@ -155,9 +155,9 @@ public sealed class GracefulOptions
         HookFailurePolicy onFailure = HookFailurePolicy.Continue) => Add(name, afterDrain: false, limit, HookRegistration.Awaited(hook), after, onFailure);
 
     /// <summary>
-    /// Adds a hook that runs when the last connection has left or was aborted, whatever happened before. By itself a hook waits
-    /// for those that were added before it, so that they run in their order; one that names those it waits for runs as soon as
-    /// these are over, beside whoever else does. One that fails or takes too long is over too, and is reported.
+    /// Adds a hook that runs when the last connection has left or was aborted, whatever happened before. Hooks that
+    /// name nobody in <paramref name="after"/> run one after the other, as they were added; one that names those it waits for runs as soon as these are
+    /// over, beside whoever else does. One that fails or takes too long is over too, and is reported.
     /// </summary>
     /// <param name="name">What the report calls it; not empty, and unique among all hooks.</param>
     /// <param name="limit">After this time its token fires and it is no longer waited for; more than zero, at most one day.</param>

@@ -27,7 +27,7 @@ public sealed record ShutdownReport
     /// <summary>The stages in the order in which they were gone through.</summary>
     public required IReadOnlyList<StageReport> Stages { get; init; }
 
-    /// <summary>The hooks in the order in which they ran.</summary>
+    /// <summary>All hooks, those before the drain first, as they were arranged: each behind those it waits for.</summary>
     public required IReadOnlyList<HookReport> Hooks { get; init; }
 
     /// <summary>What went wrong beside hooks, in words; empty when nothing did.</summary>

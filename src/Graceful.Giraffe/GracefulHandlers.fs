@@ -70,6 +70,9 @@ module GracefulHandlers =
 
         let nobody = RequestDelegate(fun _ -> Task.CompletedTask)
 
+        // The drain asks a request's endpoint, which a handler has not: routing knows nothing of it.
+        let uncounted = Endpoint(null, EndpointMetadataCollection(DrainAttribute DrainMode.NotCounted), who)
+
         fun _ ->
             let middleware =
                 Once(fun context ->
@@ -78,13 +81,19 @@ module GracefulHandlers =
 
             fun context ->
                 task {
-                    do! (middleware.For context).InvokeAsync context
+                    let middleware = middleware.For context
+
+                    if isNull (context.GetEndpoint()) then
+                        context.SetEndpoint uncounted
+
+                    do! middleware.InvokeAsync context
                     return Some context
                 }
 
     /// <summary>
     /// Answers whether the server may be sent requests, as <c>MapGracefulHealth</c> does: it runs the health checks tagged <c>ready</c>, of which
-    /// Graceful's own fails from the first moment of the way out. 503 and <c>Unhealthy</c> then, 200 and <c>Healthy</c> while all hold.
+    /// Graceful's own fails from the first moment of the way out. 503 and <c>Unhealthy</c> then, 200 and <c>Healthy</c> while all hold. The drain
+    /// does not count such a request, see <see cref="F:Graceful.DrainMode.NotCounted"/>; an endpoint that serves it says that itself, with <c>WithDrain</c>.
     /// </summary>
     /// <example>
     /// <code>
@@ -97,7 +106,7 @@ module GracefulHandlers =
     /// <summary>
     /// Answers whether the server lives, as <c>MapGracefulHealth</c> does: it runs the health checks tagged <c>live</c>, of which there is none at
     /// first, so that it holds, with 200 and <c>Healthy</c>, until the listeners close. Who fails liveness is killed: keep it in front of
-    /// <c>refuseLate</c>, or except its path.
+    /// <c>refuseLate</c>, or except its path. The drain does not count such a request, as with <c>readiness</c>.
     /// </summary>
     /// <example>
     /// <code>

@@ -39,7 +39,7 @@ module GracefulSettings =
     /// </summary>
     /// <param name="name">What the report calls it; not empty, and unique among all hooks.</param>
     /// <param name="limit">After this time its token fires and it is no longer waited for; more than zero, at most one day.</param>
-    /// <param name="hook">The work, a <c>task { }</c> or any other task. Its token also fires when the stop is forced.</param>
+    /// <param name="hook">The work, a <c>task { }</c> or any other task. Its token also fires when the stop is forced or undone.</param>
     /// <param name="options">The options.</param>
     let onStopping (name: string) (limit: TimeSpan) (hook: StopReason -> CancellationToken -> #Task) (options: GracefulOptions) =
         options.OnStopping(name, limit, Func<_, _, _>(fun reason token -> hook reason token :> Task))

@@ -29,3 +29,12 @@ type HookFailurePolicy = Graceful.HookFailurePolicy
 
 /// <summary>What the process exits with, by outcome: <see cref="T:Graceful.ExitCodes"/>.</summary>
 type ExitCodes = Graceful.ExitCodes
+
+/// <summary>How the way out went: <see cref="T:Graceful.ShutdownOutcome"/>.</summary>
+type ShutdownOutcome = Graceful.ShutdownOutcome
+
+/// <summary>What the drain owes the requests of an endpoint: <see cref="T:Graceful.DrainMode"/>.</summary>
+type DrainMode = Graceful.DrainMode
+
+/// <summary>What a signal does: <see cref="T:Graceful.SignalAction"/>.</summary>
+type SignalAction = Graceful.SignalAction

@@ -96,7 +96,7 @@ let ``a hook that fails, or is over time, is in the report and the exit code`` (
             )
 
         let! report = app.Leave()
-        Assert.Equal(1, report.ExitCode)
+        Assert.Equal((1, ShutdownOutcome.Failed), (report.ExitCode, report.Outcome))
         let outcome name = (report.Hooks |> Seq.find (fun hook -> hook.Name = name)).Outcome
         Assert.Contains("disk full", outcome "flush")
         Assert.DoesNotContain("succeeded", outcome "stuck")
@@ -119,7 +119,7 @@ let ``options out of bounds fail when the host is built or started, as in CSharp
 
 let private clock = { new TimeProvider() with override _.GetUtcNow() = DateTimeOffset.UnixEpoch }
 
-let private does signal (action: Graceful.SignalAction) (options: GracefulOptions) =
+let private does signal (action: SignalAction) (options: GracefulOptions) =
     match options.Signals.TryGetValue signal with
     | true, found -> obj.ReferenceEquals(found, action)
     | false, _ -> false
@@ -135,8 +135,8 @@ let private settings: (string * (GracefulOptions -> GracefulOptions) * (Graceful
       "StateHandler", onConnection (fun _ _ _ -> ()), (fun o -> not (isNull (box o.StateHandler)))
       "Record", recordTo "way-out.jsonl", (fun o -> o.Record = "way-out.jsonl")
       "RecordLimit", recordLimit 4096L, (fun o -> o.RecordLimit = 4096L)
-      "Signals", stopOn "SIGUSR1", does "sigusr1" Graceful.SignalAction.Stop
-      "Signals", stopNowOn "SIGUSR2", does "SIGUSR2" Graceful.SignalAction.StopNow
+      "Signals", stopOn "SIGUSR1", does "sigusr1" SignalAction.Stop
+      "Signals", stopNowOn "SIGUSR2", does "SIGUSR2" SignalAction.StopNow
       "Signals", onSignal "hup" (fun _ -> Task.CompletedTask), (fun o -> o.Signals.ContainsKey "HUP")
       "Signals", leaveSignal "SIGQUIT", (fun o -> not (o.Signals.ContainsKey "SIGQUIT"))
       "PlatformGracePeriod", platformGracePeriod second, (fun o -> o.PlatformGracePeriod = Nullable second)

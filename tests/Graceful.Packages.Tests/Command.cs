@@ -9,9 +9,14 @@ internal static class Command
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
     /// <summary>Runs <c>dotnet</c>; what it said on both of its outputs, and how it ended.</summary>
-    public static async Task<(int Code, string Said)> DotnetAsync(string folder, IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    public static Task<(int Code, string Said)> DotnetAsync(string folder, IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        RunAsync("dotnet", folder, environment, arguments);
+
+    /// <summary>Runs any; what it said on both of its outputs, and how it ended.</summary>
+    public static async Task<(int Code, string Said)> RunAsync(
+        string program, string folder, IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var (name, value) in environment)
         {
             start.Environment[name] = value;

@@ -11,11 +11,8 @@ public sealed partial class Contents
     public static TheoryData<string> Ids => Package.Ids;
 
     [Fact]
-    public void The_core_and_its_face_for_CSharp_are_packages()
-    {
-        Assert.Contains("Graceful.Core", Package.All.Keys);
-        Assert.Contains("Graceful.CSharp", Package.All.Keys);
-    }
+    public void The_core_and_its_faces_for_CSharp_and_Giraffe_are_packages() =>
+        Assert.Equal(["Graceful.CSharp", "Graceful.Core", "Graceful.Giraffe"], Package.All.Keys.Order(StringComparer.Ordinal));
 
     [Theory]
     [MemberData(nameof(Ids))]
@@ -54,13 +51,31 @@ public sealed partial class Contents
 
     [Theory]
     [MemberData(nameof(Ids))]
-    public void Its_README_is_the_part_for_users_and_links_to_nothing_that_is_not_there(string id)
+    public void Its_README_is_the_part_for_users_and_names_nothing_that_is_not_there(string id)
     {
-        var readme = Encoding.UTF8.GetString(Package.All[id].Files["README.md"]);
-        Assert.StartsWith(readme.TrimEnd(), Beside.Text("README.md"), StringComparison.Ordinal);
+        var readme = Encoding.UTF8.GetString(Package.All[id].Files["README.md"]).ReplaceLineEndings("\n");
+        var whole = new Queue<string>(Beside.Text("README.md").Split('\n'));
+        var stray = readme.TrimEnd().Split('\n').FirstOrDefault(line => !IsNext(line, whole));
+        Assert.True(stray is null, $"It is not in the README, or not there: {stray}");
         Assert.Contains("dotnet add package Graceful.CSharp", readme, StringComparison.Ordinal);
+        Assert.Contains("dotnet add package Graceful.Giraffe", readme, StringComparison.Ordinal);
         Assert.Contains("| `GracePeriod` |", readme, StringComparison.Ordinal);
+        Assert.Contains("exited with code 3.", readme, StringComparison.Ordinal);
+        Assert.DoesNotMatch(InRepository(), readme);
+    }
+
+    [Theory]
+    [MemberData(nameof(Ids))]
+    public void Its_README_links_to_nothing_that_is_not_there(string id)
+    {
+        var readme = Encoding.UTF8.GetString(Package.All[id].Files["README.md"]).ReplaceLineEndings("\n");
         Assert.DoesNotMatch(RelativeLink(), readme);
+
+        // As GitHub and NuGet name the headings.
+        var anchors = Heading().Matches(CodeBlock().Replace(readme, ""))
+            .Select(heading => NotInAnchors().Replace(heading.Groups[1].Value.ToLowerInvariant(), "").Replace(' ', '-')).ToList();
+        Assert.Contains("with-giraffe", anchors);
+        Assert.All(AnchorLink().Matches(readme), link => Assert.Contains(link.Groups[1].Value, anchors));
     }
 
     [Theory]
@@ -102,10 +117,40 @@ public sealed partial class Contents
     public void Its_public_surface_is_locked_by_an_approval_test(string id) => Assert.True(
         File.Exists(Beside.Path($"PublicApi.{id}.txt")), $"There is no PublicApi.{id}.txt in any test project: a package's public members are to be approved.");
 
+    /// <summary>Whether a line comes, after others or at once.</summary>
+    private static bool IsNext(string line, Queue<string> lines)
+    {
+        while (lines.TryDequeue(out var next))
+        {
+            if (next == line)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     private static bool IsOurs(string path) => path is not ("_rels/.rels" or "[Content_Types].xml") && !path.StartsWith("package/", StringComparison.Ordinal);
 
     [GeneratedRegex(@"\]\((?!https://|#)")]
     private static partial Regex RelativeLink();
+
+    [GeneratedRegex(@"\]\(#([^)]*)\)")]
+    private static partial Regex AnchorLink();
+
+    [GeneratedRegex(@"^#+ +(.*?) *$", RegexOptions.Multiline)]
+    private static partial Regex Heading();
+
+    [GeneratedRegex(@"[^\w\- ]")]
+    private static partial Regex NotInAnchors();
+
+    [GeneratedRegex(@"^```.*?^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex CodeBlock();
+
+    /// <summary>Files and targets that only the repository has, and the signs around what is said of them.</summary>
+    [GeneratedRegex(@"build\.fsx|\b(src|tests|samples|bench|proof|docs)/|<!--")]
+    private static partial Regex InRepository();
 
     [GeneratedRegex(@"^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$")]
     private static partial Regex Version();

@@ -35,7 +35,7 @@ public sealed class FreshApps
     }
 
     [Fact]
-    public async Task One_in_FSharp_that_names_every_package_loses_nothing()
+    public async Task One_in_FSharp_with_handlers_of_the_shapes_of_Giraffe_loses_nothing()
     {
         using var app = new FreshApp();
         await app.BuildAsync(
@@ -44,32 +44,95 @@ public sealed class FreshApps
             "Program.fs",
             """
             open System
+            open System.Net.Http
             open System.Threading
             open System.Threading.Tasks
-            open Microsoft.AspNetCore.Builder
-            open Microsoft.Extensions.DependencyInjection
             open Graceful.Core
+            open Graceful.Giraffe
+            open Microsoft.AspNetCore.Builder
+            open Microsoft.AspNetCore.Http
+            open Microsoft.Extensions.Logging
+
+            // What of Giraffe is used here, in its shapes.
+            type HttpFunc = HttpContext -> Task<HttpContext option>
+            type HttpHandler = HttpFunc -> HttpFunc
+
+            let (>=>) (one: HttpHandler) (other: HttpHandler) : HttpHandler = fun next -> one (other next)
+
+            let route path : HttpHandler =
+                fun next ctx -> if ctx.Request.Path.Value = path then next ctx else Task.FromResult None
+
+            let text (words: string) : HttpHandler =
+                fun _ ctx ->
+                    task {
+                        do! ctx.Response.WriteAsync words
+                        return Some ctx
+                    }
+
+            let rec choose (handlers: HttpHandler list) : HttpHandler =
+                match handlers with
+                | [] -> fun _ _ -> Task.FromResult None
+                | handler :: others ->
+                    fun next ->
+                        let first, rest = handler next, choose others next
+                        fun ctx ->
+                            task {
+                                match! first ctx with
+                                | None -> return! rest ctx
+                                | answered -> return answered
+                            }
+
+            let slow: HttpHandler =
+                fun next ctx ->
+                    task {
+                        do! Task.Delay(int (string ctx.Request.Query["ms"]), ctx.RequestAborted)
+                        return! text "ok, at last" next ctx
+                    }
+
+            let webApp: HttpHandler =
+                useGraceful
+                >=> choose
+                        [ route "/" >=> text "ok"
+                          route "/slow" >=> slow
+                          route "/health/ready" >=> readiness
+                          route "/health/live" >=> liveness ]
 
             let builder = WebApplication.CreateBuilder(Environment.GetCommandLineArgs()[1..])
-            builder.AddGraceful(fun options ->
-                options.OnDrained("goodbye", TimeSpan.FromSeconds 5.0, fun reason _ ->
-                    printfn $"Goodbye after {reason}, as far as the core knows with {Lifecycle.exitCode []}"
-                    Task.CompletedTask)
-                |> ignore)
-            |> ignore
-            let app = builder.Build()
-            app.MapGet("/", Func<string>(fun () -> "ok")) |> ignore
-            app.MapGet("/slow", Func<int, CancellationToken, Task<string>>(fun ms aborted ->
+            builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning) |> ignore
+
+            let askItself (reason: StopReason) (token: CancellationToken) =
                 task {
-                    do! Task.Delay(ms, aborted)
-                    return "ok, at last"
-                }))
+                    use client = new HttpClient(BaseAddress = Uri(string builder.Configuration["urls"]))
+                    use! ready = client.GetAsync("/health/ready", token)
+                    use! live = client.GetAsync("/health/live", token)
+                    printfn $"{reason}: readiness {int ready.StatusCode}, liveness {int live.StatusCode}"
+                }
+
+            builder.Services
+            |> addGraceful (
+                onStopping "ask" (TimeSpan.FromSeconds 5.0) askItself
+                >> onDrained "goodbye" (TimeSpan.FromSeconds 5.0) (fun reason _ ->
+                    task { printfn $"Goodbye after {reason}, as far as the core knows with {Lifecycle.exitCode []}" })
+            )
             |> ignore
-            app.MapGracefulHealth() |> ignore
+
+            let app = builder.Build()
+            let func = webApp (Some >> Task.FromResult)
+
+            app.Run(
+                RequestDelegate(fun ctx ->
+                    task {
+                        match! func ctx with
+                        | Some _ -> ()
+                        | None -> ctx.Response.StatusCode <- 404
+                    })
+            )
+
             app.Run()
             """,
             Package.All.Keys);
         var said = await app.ProbeAsync();
+        Assert.Contains("SIGTERM: readiness 503, liveness 200", said, StringComparison.Ordinal);
         Assert.Contains("Goodbye after SIGTERM, as far as the core knows with 0", said, StringComparison.Ordinal);
         Assert.Contains(", exit code 0", said, StringComparison.Ordinal);
     }

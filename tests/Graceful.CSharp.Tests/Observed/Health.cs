@@ -1,6 +1,8 @@
 using Graceful.Tests.Support;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Graceful.Tests.Observed;
 
@@ -15,6 +17,17 @@ public sealed class Health
         app.Graceful.Close();
         await app.Log.Until("to LameDuck after");
         Assert.Equal((503, 200), (await StatusAsync(app, "/health/ready"), await StatusAsync(app, "/health/live")));
+    }
+
+    [Fact]
+    public async Task Readiness_fails_in_a_drill_and_does_not_say_that_the_server_leaves()
+    {
+        await using var app = await TestApp.StartAsync();
+        _ = app.Graceful.DrillAsync(TimeSpan.FromMinutes(1));
+        await app.UntilTellingAsync("Drilling");
+        var report = await app.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync().Soon();
+        Assert.Equal(HealthStatus.Unhealthy, report.Entries["graceful"].Status);
+        Assert.Equal("The server is not ready: it leaves, or practises to.", report.Entries["graceful"].Description);
     }
 
     [Fact]

@@ -35,14 +35,14 @@ public sealed class SourceLinks
     }
 
     [Fact]
-    public async Task The_path_that_a_clone_has_for_its_address_is_in_neither()
+    public async Task An_address_that_is_not_at_https_is_in_neither()
     {
         using var repository = new Repository();
         await repository.WriteAsync("csproj", "Linked.cs", "namespace Linked;\n\n/// <summary>Packed.</summary>\npublic sealed class Link;\n");
-        await repository.CommitAsync("/srv/private/graceful.git");
+        await repository.CommitAsync("http://internal.example/graceful.git");
         var (nuspec, pdb) = await repository.PackAsync("csproj");
-        Assert.DoesNotContain("/srv/private", nuspec, StringComparison.Ordinal);
-        Assert.DoesNotContain("/srv/private", Encoding.UTF8.GetString(pdb), StringComparison.Ordinal);
+        Assert.DoesNotContain("internal.example", nuspec, StringComparison.Ordinal);
+        Assert.DoesNotContain("internal.example", Encoding.UTF8.GetString(pdb), StringComparison.Ordinal);
     }
 
     /// <summary>One with a single small project, packed as those of Graceful are.</summary>

@@ -971,9 +971,9 @@ module Lifecycle =
         match s.Trigger with
         // A successor already accepts, or there is nobody to warn.
         | HandedOver | IdledOut | ConnectionEnded -> closeListeners now s
-        | Signal _ | Requested | HostStopped | ComponentFailed _ when policy.LameDuck <= TimeSpan.Zero -> closeListeners now s
         | Signal _ | Requested | HostStopped | ComponentFailed _ ->
-            Draining(s, LameDuck(now + policy.LameDuck)), [ AnnounceLeaving ]
+            if policy.LameDuck <= TimeSpan.Zero then closeListeners now s
+            else Draining(s, LameDuck(now + policy.LameDuck)), [ AnnounceLeaving ]
 
     let private beforeHooks policy now s progress =
         match start policy now progress with

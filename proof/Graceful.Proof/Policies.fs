@@ -203,7 +203,6 @@ module Configuration =
                     Hooks = two }
               HostForces = true
               HandOver = true
-              Resumes = true
               Stops = 2 }
           { plain with
               Name = "four hooks, two stops, an impatient host"

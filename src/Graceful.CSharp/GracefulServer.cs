@@ -33,7 +33,7 @@ public sealed class GracefulServer : IAsyncDisposable
     private readonly List<Action<GracefulOptions>> _options = [];
     private readonly List<Action<KestrelServerOptions>> _kestrel = [];
     private ListenAddress? _address;
-    private TimeSpan _tcpKeepAlive = TimeSpan.FromSeconds(15);
+    private TimeSpan? _tcpKeepAlive;
     private Turn _turn = new();
     private bool _serves;
     private bool _disposed;
@@ -95,7 +95,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <exception cref="ArgumentOutOfRangeException">It is set to something else.</exception>
     public TimeSpan TcpKeepAlive
     {
-        get => _tcpKeepAlive;
+        get => _tcpKeepAlive ?? TimeSpan.FromSeconds(15);
         set => _tcpKeepAlive = value == Timeout.InfiniteTimeSpan || (value >= TimeSpan.FromSeconds(1) && value <= TcpProbing.Most)
             ? value
             : throw new ArgumentOutOfRangeException(
@@ -137,7 +137,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <summary>Listens at an address and serves until <see cref="Default"/> is closed, whose other settings hold.</summary>
     /// <param name="address">Where to listen; see <see cref="Address"/>.</param>
     /// <param name="handler">What answers requests.</param>
-    /// <param name="stop">When it fires, the server leaves in order.</param>
+    /// <param name="stop">When it fires, the server leaves in order, as after <see cref="Close(string)"/>.</param>
     /// <returns>The report, when everybody has left.</returns>
     /// <exception cref="ArgumentNullException">The address or the handler is null. At once.</exception>
     /// <exception cref="FormatException">The address is none. At once; the message says what is wrong, and what is allowed.</exception>
@@ -155,7 +155,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <param name="certificatePath">The certificate in PEM, and after it those that vouch for it.</param>
     /// <param name="keyPath">Its key in PEM, not encrypted.</param>
     /// <param name="handler">What answers requests.</param>
-    /// <param name="stop">When it fires, the server leaves in order.</param>
+    /// <param name="stop">When it fires, the server leaves in order, as after <see cref="Close(string)"/>.</param>
     /// <exception cref="UnauthorizedAccessException">One of the files may not be read. At once.</exception>
     /// <exception cref="CryptographicException">The files are no certificate and no key, or no pair. At once.</exception>
     public static Task<ShutdownReport> ListenAndServeTlsAsync(
@@ -169,7 +169,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <summary>Serves who connects to a socket until <see cref="Default"/> is closed, whose other settings hold.</summary>
     /// <param name="listener">A stream socket, TCP or Unix, after its Bind and its Listen. It is closed with the server.</param>
     /// <param name="handler">What answers requests.</param>
-    /// <param name="stop">When it fires, the server leaves in order.</param>
+    /// <param name="stop">When it fires, the server leaves in order, as after <see cref="Close(string)"/>.</param>
     public static Task<ShutdownReport> ServeAsync(Socket listener, RequestDelegate handler, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
@@ -177,7 +177,7 @@ public sealed class GracefulServer : IAsyncDisposable
     }
 
     /// <summary>Listens at <see cref="Address"/> and serves until it is closed.</summary>
-    /// <param name="stop">When it fires, the server leaves in order.</param>
+    /// <param name="stop">When it fires, the server leaves in order, as after <see cref="Close(string)"/>.</param>
     /// <returns>The report, when everybody has left.</returns>
     /// <remarks>
     /// A Unix socket that nobody listens on, left behind by a process that was killed, is removed (on Linux); any other file, and
@@ -194,7 +194,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <summary>Listens with TLS at <see cref="Address"/> and serves until it is closed.</summary>
     /// <param name="certificatePath">The certificate in PEM, and after it those that vouch for it.</param>
     /// <param name="keyPath">Its key in PEM, not encrypted.</param>
-    /// <param name="stop">When it fires, the server leaves in order.</param>
+    /// <param name="stop">When it fires, the server leaves in order, as after <see cref="Close(string)"/>.</param>
     /// <exception cref="UnauthorizedAccessException">One of the files may not be read. At once.</exception>
     /// <exception cref="CryptographicException">The files are no certificate and no key, or no pair. At once.</exception>
     public Task<ShutdownReport> ListenAndServeTlsAsync(string certificatePath, string keyPath, CancellationToken stop = default) =>
@@ -204,9 +204,10 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <param name="listener">A stream socket, TCP or Unix, after its Bind and its Listen. It is closed with the server, unless it is kept.</param>
     /// <param name="keep">
     /// Whether the socket stays open when the server leaves for this reason. Who waits in its queue then waits for whoever accepts from it
-    /// next: this server again, or another one that does already. So a loop that keeps its socket refuses nobody. The default is null: it is closed.
+    /// next: this server again, or another one that does already. So a loop that keeps its socket refuses nobody. Called on the thread pool; it
+    /// stays open too when this throws, or has not answered when what is left is cut off. The default is null: it is closed.
     /// </param>
-    /// <param name="stop">When it fires, the server leaves in order.</param>
+    /// <param name="stop">When it fires, the server leaves in order, as after <see cref="Close(string)"/>.</param>
     /// <returns>The report, when everybody has left. When somebody closes the socket meanwhile, the server leaves, with exit code 1.</returns>
     /// <remarks>
     /// Who waits in the queue of a socket that is closed is served first. New handshakes are kept out meanwhile only if
@@ -225,12 +226,12 @@ public sealed class GracefulServer : IAsyncDisposable
     /// of its own: what was given to <c>AddGraceful</c> holds, and of this server only its signals do.
     /// </summary>
     /// <param name="app">An application that was built after <c>builder.AddGraceful()</c> and was not started.</param>
-    /// <param name="stop">When it fires, the server leaves in order.</param>
+    /// <param name="stop">When it fires, the server leaves in order, as after <see cref="Close(string)"/>.</param>
     /// <returns>The report, when everybody has left and the host has stopped.</returns>
     /// <exception cref="ArgumentNullException">The application is null. At once.</exception>
     /// <exception cref="InvalidOperationException">
-    /// It was built without <c>AddGraceful</c>; or this server was given options for a host of its own, or serves already: at once. Or it
-    /// wants something else of a signal that closes this server than to stop.
+    /// It was built without <c>AddGraceful</c>; or this server was given an address, a handler or another setting for hosts that it
+    /// builds, or serves already: at once. Or it wants something else of a signal that closes this server than to stop.
     /// </exception>
     /// <exception cref="ObjectDisposedException">It was disposed. At once.</exception>
     /// <exception cref="OptionsValidationException">The options make no sense. At once.</exception>
@@ -242,14 +243,14 @@ public sealed class GracefulServer : IAsyncDisposable
             throw new InvalidOperationException("The application was built without Graceful; call builder.AddGraceful() before builder.Build().");
         }
 
-        if (_options.Count > 0 || _kestrel.Count > 0 || StateHandler is not null || LoggerFactory is not null || Tls is not null)
+        if (SettingsOfItsHosts().ToList() is { Count: > 0 } settings)
         {
             throw new InvalidOperationException(
-                $"An application brings options of its own; {nameof(Configure)}, {nameof(ConfigureKestrel)}, {nameof(StateHandler)}, {nameof(LoggerFactory)} and {nameof(Tls)} are for hosts that this server builds.");
+                $"An application brings its endpoints, its handler and its options, so {string.Join(" and ", settings)} of this server would not hold; allowed is {nameof(CloseOnSignals)}.");
         }
 
         return RunAsync(
-            Begin(),
+            BeginTurn(),
             () =>
             {
                 _signals.KeepFrom(app.Services.GetRequiredService<IOptions<GracefulOptions>>().Value, app.Services.GetRequiredService<SignalSource>());
@@ -260,8 +261,9 @@ public sealed class GracefulServer : IAsyncDisposable
 
     /// <summary>
     /// Has signals close the server. From this call on until <see cref="DisposeAsync"/> they are this server's, also when nothing is served: one that comes
-    /// then, or while the server leaves for another reason, closes what is served next, at once. SIGTERM, SIGINT and SIGQUIT sent again force, and
-    /// when nothing is served do what they do by themselves; others sent again change nothing. Without this call the server takes no signal.
+    /// then, or while the server leaves for another reason, closes what is served next, at once. SIGTERM, SIGINT and SIGQUIT sent again within
+    /// <see cref="GracefulOptions.DoubleKickWindow"/> force, but not what leaves for another signal; when nothing is served they do what they do by
+    /// themselves. Others sent again change nothing. Without this call the server takes no signal.
     /// </summary>
     /// <param name="signals">
     /// Names or numbers, as in <see cref="GracefulOptions.Signals"/>; none means SIGTERM, SIGINT and SIGQUIT. Signals that this system does not know
@@ -332,9 +334,10 @@ public sealed class GracefulServer : IAsyncDisposable
 
     /// <summary>
     /// Has the server leave and does not wait for that. Before it has served, the next serve call ends at once. Between two of them there is
-    /// nothing to close: a loop that is not to go on is told so by whoever wrote it, or by <see cref="DisposeAsync"/>.
+    /// nothing to close: a loop that is not to go on is told so by whoever wrote it, or by <see cref="DisposeAsync"/>. It may be prevented
+    /// (see <see cref="GracefulOptions.Prevent"/>), before it serves as soon as it would, and undone (see <see cref="IGraceful.ResumeAsync"/>).
     /// </summary>
-    /// <returns>True for the first caller of what is served; false then, and when it has ended.</returns>
+    /// <returns>True for the first caller of what is served; false then, when it is prevented, and when it has ended.</returns>
     public bool Close() => Current.Close(by: null);
 
     /// <inheritdoc cref="Close()"/>
@@ -347,47 +350,62 @@ public sealed class GracefulServer : IAsyncDisposable
     }
 
     /// <summary>
-    /// Has the server leave and waits until its serve call has ended; when nothing is served, for nothing. Inside a hook it does not
-    /// wait; inside a request or tracked work use <see cref="Close()"/>, or these and the server wait for each other until the grace period ends.
+    /// Has the server leave, as <see cref="Close()"/> does, and waits until its serve call has ended; when nothing is served, for nothing.
+    /// Inside a hook it does not wait; inside a request or tracked work use <see cref="Close()"/>, or these and the server wait for each
+    /// other until the grace period ends.
     /// </summary>
     /// <param name="cancellationToken">Gives up waiting; the way out goes on.</param>
-    /// <returns>True for the first caller of what is served; false then, and when it has ended.</returns>
+    /// <returns>
+    /// True for the first caller of what is served; false then, when it has ended or failed, and at once when it is prevented, or as soon
+    /// as it is undone.
+    /// </returns>
     /// <exception cref="OperationCanceledException">The token fired before the end.</exception>
-    public async Task<bool> CloseAsync(CancellationToken cancellationToken = default)
+    public Task<bool> CloseAsync(CancellationToken cancellationToken = default) => CloseTurnAsync(by: null, cancellationToken);
+
+    /// <inheritdoc cref="CloseAsync(CancellationToken)"/>
+    /// <param name="by">Who asks, <c>the admin page</c> for instance: hooks, log and report say so. Not empty.</param>
+    /// <param name="cancellationToken">Gives up waiting; the way out goes on.</param>
+    /// <exception cref="ArgumentException">The name is null, empty or blank.</exception>
+    public Task<bool> CloseAsync(string by, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(by);
+        return CloseTurnAsync(by, cancellationToken);
+    }
+
+    /// <summary>
+    /// Has the server leave, which nobody prevents or undoes, waits until its serve call has ended, but not inside a hook, and gives its signals
+    /// back. It serves no more. The reason is <see cref="StopCause.HostStopped"/>, if this was the first to ask.
+    /// </summary>
+    /// <returns>The end.</returns>
+    public async ValueTask DisposeAsync()
     {
         Turn turn;
         bool serves;
         lock (_state)
         {
-            turn = _turn;
-            serves = _serves;
+            _disposed = true;
+            (turn, serves) = (_turn, _serves);
         }
 
-        var first = turn.Close(by: null);
+        turn.MustEnd();
         if (serves && turn.Engine is not { IsInsideHook: true })
         {
-            // How it ended is for whoever serves.
-            await ((Task)turn.Ended).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (!turn.Ended.IsCompleted)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-            }
+            await turn.EndAsync(CancellationToken.None).ConfigureAwait(false);
         }
 
-        return first;
+        _signals.Dispose();
     }
 
-    /// <summary>Closes the server, waits for its end as <see cref="CloseAsync"/> does, and gives its signals back. It serves no more.</summary>
-    /// <returns>The end.</returns>
-    public async ValueTask DisposeAsync()
+    private Task<bool> CloseTurnAsync(string? by, CancellationToken cancellationToken)
     {
+        Turn turn;
+        bool serves;
         lock (_state)
         {
-            _disposed = true;
+            (turn, serves) = (_turn, _serves);
         }
 
-        await CloseAsync().ConfigureAwait(false);
-        _signals.Dispose();
+        return serves ? turn.CloseAsync(by, cancellationToken) : Task.FromResult(turn.Close(by));
     }
 
     private Task<ShutdownReport> ListenTlsAsync(
@@ -413,7 +431,7 @@ public sealed class GracefulServer : IAsyncDisposable
     {
         var build = Builder(handler);
         return RunAsync(
-            Begin(),
+            BeginTurn(),
             async () =>
             {
                 var listen = await address.BindingAsync(Endpoint(tls)).ConfigureAwait(false);
@@ -433,7 +451,7 @@ public sealed class GracefulServer : IAsyncDisposable
     {
         var endpoint = KeptEndPoint.Of(listener, keep);
         var (configure, build) = (Endpoint(Tls), Builder(handler));
-        return RunAsync(Begin(), () => Task.FromResult(build(kestrel => kestrel.Listen(endpoint, configure))), stop);
+        return RunAsync(BeginTurn(), () => Task.FromResult(build(kestrel => kestrel.Listen(endpoint, configure))), stop);
     }
 
     private Action<ListenOptions> Endpoint(Action<HttpsConnectionAdapterOptions>? tls)
@@ -473,7 +491,7 @@ public sealed class GracefulServer : IAsyncDisposable
         };
     }
 
-    private Turn Begin()
+    private Turn BeginTurn()
     {
         lock (_state)
         {
@@ -526,13 +544,13 @@ public sealed class GracefulServer : IAsyncDisposable
     {
         var engine = app.Services.GetRequiredService<LifecycleEngine>();
         var by = 0;
-        turn.Attach(engine);
+        turn.Attach(engine, app.Services.GetRequiredService<IGraceful>());
         _signals.Attach(engine);
         try
         {
             await using var closing = stop.Register(() => turn.Close("a cancellation token")).ConfigureAwait(false);
             await app.StartAsync(CancellationToken.None).ConfigureAwait(false);
-            turn.Start(app.Services.GetRequiredService<IGraceful>(), app.Urls);
+            turn.Start(app.Urls);
             await app.WaitForShutdownAsync(CancellationToken.None).ConfigureAwait(false);
             var report = await engine.Reported.ConfigureAwait(false);
             by = report.Reason.Signal;
@@ -555,6 +573,28 @@ public sealed class GracefulServer : IAsyncDisposable
     }
 
     private ListenAddress NeedAddress() => _address ?? throw new InvalidOperationException($"{nameof(Address)} is not set; ':7000' listens on all interfaces.");
+
+    /// <summary>What was set that an application has of its own.</summary>
+    private IEnumerable<string> SettingsOfItsHosts()
+    {
+        (bool IsSet, string Name)[] settings;
+        lock (_state)
+        {
+            settings =
+            [
+                (_address is not null, nameof(Address)),
+                (Handler is not null, nameof(Handler)),
+                (Tls is not null, nameof(Tls)),
+                (_tcpKeepAlive is not null, nameof(TcpKeepAlive)),
+                (LoggerFactory is not null, nameof(LoggerFactory)),
+                (StateHandler is not null, nameof(StateHandler)),
+                (_options.Count > 0, nameof(Configure)),
+                (_kestrel.Count > 0, nameof(ConfigureKestrel)),
+            ];
+        }
+
+        return settings.Where(setting => setting.IsSet).Select(setting => setting.Name);
+    }
 
     private RequestDelegate NeedHandler() => Handler ?? throw new InvalidOperationException($"{nameof(Handler)} is not set: there is nothing that answers.");
 }

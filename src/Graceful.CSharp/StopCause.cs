@@ -9,7 +9,7 @@ public enum StopCause
     /// <summary>The application asked, through <see cref="IGraceful"/>.</summary>
     Requested,
 
-    /// <summary>The host stops: <c>StopApplication</c>, <c>app.StopAsync()</c>.</summary>
+    /// <summary>The host stops: <c>StopApplication</c>, <c>app.StopAsync()</c>; or a <see cref="GracefulServer"/> is disposed.</summary>
     HostStopped,
 
     /// <summary>Nobody needed the server for longer than its idle limit.</summary>

@@ -12,7 +12,7 @@ namespace Graceful.Kestrel;
 /// </summary>
 internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> failed, ILogger log) : IConnectionListener
 {
-    /// <summary>How long to wait when the process or the system has no descriptor left.</summary>
+    /// <summary>How long to wait before the next try when the network, the process or the system is in trouble.</summary>
     private static readonly TimeSpan Breath = TimeSpan.FromMilliseconds(50);
 
     private readonly SocketConnectionContextFactory _connections = new(new SocketConnectionFactoryOptions(), log);
@@ -23,10 +23,14 @@ internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> fail
 
     public Socket Socket => endpoint.Socket;
 
-    /// <summary>Whether its owner goes on with the socket; if not, it is closed as soon as nobody is accepted any more.</summary>
-    public bool IsKept(StopReason reason)
+    /// <summary>
+    /// Whether its owner goes on with the socket; if not, it is closed as soon as nobody is accepted any more. The owner is asked on the
+    /// thread pool, and may take as long as the way out.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">The token fired before the answer: the socket stays open.</exception>
+    public async Task<bool> IsKeptAsync(StopReason reason, CancellationToken cancellationToken)
     {
-        var kept = endpoint.IsKept(reason);
+        var kept = await Task.Run(() => endpoint.IsKept(reason), CancellationToken.None).WaitAsync(cancellationToken).ConfigureAwait(false);
         Volatile.Write(ref _letGo, !kept);
         return kept;
     }
@@ -39,14 +43,12 @@ internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> fail
             try
             {
                 var accepted = await Socket.AcceptAsync(end.Token).ConfigureAwait(false);
-                if (EndPoint is IPEndPoint)
+                if (TryPrepare(accepted))
                 {
-                    accepted.NoDelay = true;
+                    return _connections.Create(accepted);
                 }
-
-                return _connections.Create(accepted);
             }
-            catch (OperationCanceledException) when (_unbound.IsCancellationRequested)
+            catch (Exception e) when (_unbound.IsCancellationRequested && (e is OperationCanceledException || IsGone(e)))
             {
                 return null;
             }
@@ -54,15 +56,16 @@ internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> fail
             {
                 // It went while it waited in the queue.
             }
-            catch (SocketException e) when (e.SocketErrorCode is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable)
+            catch (Exception e) when (IsGone(e))
             {
-                await Task.Delay(Breath, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-            catch (Exception e) when (e is SocketException or ObjectDisposedException)
-            {
-                // Somebody closed it: there is nobody to serve any more.
+                // There is nobody to serve any more.
                 failed(e);
                 return null;
+            }
+            catch (SocketException)
+            {
+                // Of this connection only, or for the moment: accept(2) says what has become of a newcomer's network too.
+                await Task.Delay(Breath, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
@@ -83,5 +86,28 @@ internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> fail
         _connections.Dispose();
         _unbound.Dispose();
         return default;
+    }
+
+    /// <summary>Whether somebody closed the socket, or it does not listen any more.</summary>
+    private static bool IsGone(Exception e) => e is ObjectDisposedException
+        or SocketException { SocketErrorCode: SocketError.OperationAborted or SocketError.NotSocket or SocketError.InvalidArgument };
+
+    /// <summary>False, and it is closed, when it went already.</summary>
+    private bool TryPrepare(Socket accepted)
+    {
+        try
+        {
+            if (EndPoint is IPEndPoint)
+            {
+                accepted.NoDelay = true;
+            }
+
+            return true;
+        }
+        catch (SocketException)
+        {
+            accepted.Dispose();
+            return false;
+        }
     }
 }

@@ -71,7 +71,7 @@ internal sealed class TrackedListener(
         try
         {
             var users = listener as KeptListener;
-            _leaveTheQueue = successorHasIt || borrowed || socket is null || (engine.Reason is { } reason && users?.IsKept(reason) == true);
+            _leaveTheQueue = successorHasIt || borrowed || socket is null || (users is not null && engine.Reason is { } reason && await users.IsKeptAsync(reason, engine.Aborting).ConfigureAwait(false));
             method = _leaveTheQueue ? method : "last call";
             if (!_leaveTheQueue && EndPoint is IPEndPoint)
             {

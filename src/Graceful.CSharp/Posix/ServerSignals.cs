@@ -22,6 +22,9 @@ internal sealed class ServerSignals : IDisposable
 
     private LifecycleEngine? _engine;
 
+    /// <summary>The one that the engine was given; 0 for none.</summary>
+    private int _given;
+
     /// <summary>Owns a signal from now on.</summary>
     /// <exception cref="ArgumentException">Nobody may handle it.</exception>
     public void Own(string name)
@@ -95,7 +98,7 @@ internal sealed class ServerSignals : IDisposable
 
             if (_came.Count > 0)
             {
-                engine.Stop(Trigger.NewSignal(_came[0]));
+                Give(_came[0]);
             }
         }
     }
@@ -107,6 +110,7 @@ internal sealed class ServerSignals : IDisposable
         lock (_state)
         {
             _engine = null;
+            _given = 0;
             _came.Remove(by);
         }
     }
@@ -130,20 +134,27 @@ internal sealed class ServerSignals : IDisposable
         lock (_state)
         {
             var isAgain = _came.Contains(number);
-            if (isAgain && Array.IndexOf(Urgent, number) < 0)
-            {
-                // Whoever rotates several logs sends one for each: together they are one wish, and it is being granted.
-                return true;
-            }
-
+            var isUrgent = Array.IndexOf(Urgent, number) >= 0;
             if (!isAgain)
             {
                 _came.Add(number);
             }
 
-            _engine?.Stop(Trigger.NewSignal(number));
+            // Whoever rotates several logs sends one for each: together they are one wish, and it is being granted. And a
+            // second signal forces, so another one that is for what is served next is none to the engine.
+            if (_engine is not null && (_given == 0 || (_given == number && isUrgent)))
+            {
+                Give(number);
+            }
+
             // Again when nothing is served: nothing was begun that could end in order.
-            return _engine is not null || !isAgain;
+            return _engine is not null || !isAgain || !isUrgent;
         }
+    }
+
+    private void Give(int number)
+    {
+        _given = number;
+        _engine!.Stop(Trigger.NewSignal(number));
     }
 }

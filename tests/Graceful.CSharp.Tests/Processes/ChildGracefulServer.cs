@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Http;
 
 namespace Graceful.Tests.Processes;
@@ -14,15 +16,17 @@ internal static class ChildGracefulServer
 
     public static async Task<int> RunAsync(string kind)
     {
+        if (kind is "server-accept-fails" or "server-nodelay-fails")
+        {
+            return await ServeTheTroubledAsync(kind);
+        }
+
         await using var server = new GracefulServer("127.0.0.1:0", AnswerAsync);
         await using var second = new GracefulServer("127.0.0.1:0", AnswerAsync);
         var beside = Task.CompletedTask;
         switch (kind)
         {
             case "server-without-signals":
-                break;
-            case "server-patient":
-                server.CloseOnSignals("USR1", "15").Configure(options => options.DoubleKickWindow = TimeSpan.Zero);
                 break;
             case "server-default-signals":
                 server.CloseOnSignals();
@@ -51,9 +55,37 @@ internal static class ChildGracefulServer
         return OwnCode;
     }
 
-    private static async Task ServeAsync(GracefulServer server, string word)
+    /// <summary>Serves from a socket of its own, and has the system make trouble.</summary>
+    private static async Task<int> ServeTheTroubledAsync(string kind)
     {
-        var serving = server.ListenAndServeAsync();
+        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen(16);
+        if (kind == "server-accept-fails")
+        {
+            SystemCalls.FailAccept(listener.Handle);
+            AppDomain.CurrentDomain.FirstChanceException += static (_, e) =>
+            {
+                if (e.Exception is SocketException)
+                {
+                    Say("TROUBLE");
+                }
+            };
+        }
+        else
+        {
+            SystemCalls.FailNoDelay();
+        }
+
+        await using var server = new GracefulServer { Handler = AnswerAsync }.CloseOnSignals("TERM");
+        await ServeAsync(server, "LISTENING", server.ServeAsync(listener, keep: _ => true));
+        return OwnCode;
+    }
+
+    private static Task ServeAsync(GracefulServer server, string word) => ServeAsync(server, word, server.ListenAndServeAsync());
+
+    private static async Task ServeAsync(GracefulServer server, string word, Task<ShutdownReport> serving)
+    {
         await server.Started;
         Say($"{word} {BindingAddress.Parse(server.Addresses[0]).Port}");
         var report = await serving;

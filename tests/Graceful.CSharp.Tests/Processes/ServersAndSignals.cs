@@ -84,16 +84,21 @@ public sealed class ServersAndSignals
     [Fact]
     public async Task Another_one_on_the_way_out_is_kept_and_ends_what_is_served_next()
     {
-        using var child = Child.Start("server-patient");
-        using var client = await RawClient.ConnectAsync(await child.PortAsync());
+        using var child = Child.Start("server");
+        var port = await child.PortAsync();
+        using var client = await RawClient.ConnectAsync(port);
         await client.SendGetAsync("/?ms=1500");
         await child.Said("SLOW");
         child.Kill(Signal.User1);
+        await UntilRefusedAsync(port);
+        // Within the window in which the same one again would force. Often, as it is not for this way out, however urgent.
+        child.Kill(Signal.Terminate);
         child.Kill(Signal.Terminate);
         Assert.Equal(200, (await client.ReadAsync()).Status);
         Assert.Equal(ChildGracefulServer.OwnCode, await child.ExitAsync());
-        // Two signals at once come in no order.
-        Assert.Matches("ENDED by SIGTERM with 0, the process with 0$", child.Output.TrimEnd());
+        Assert.Equal(
+            ["LISTENING ENDED by SIGUSR1 with 0, the process with 0", "LISTENING ENDED by SIGTERM with 0, the process with 0"],
+            child.Output.Split('\n').Where(line => line.Contains("ENDED", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -115,6 +115,35 @@ public sealed class KeptSockets
     }
 
     [Fact]
+    public async Task A_question_that_hangs_is_given_up_when_time_runs_out()
+    {
+        using var listener = Sockets.Listening();
+        using var answer = new ManualResetEventSlim();
+        using var answered = new ManualResetEventSlim();
+        var server = new GracefulServer { Handler = Serving.Ok }.Configure(options => options.GracePeriod = TimeSpan.FromMilliseconds(200));
+        await using var serving = await Serving.StartAsync(server, server.ServeAsync(listener, _ =>
+        {
+            answer.Wait(2 * Limits.Hang);
+            answered.Set();
+            return false;
+        }));
+        try
+        {
+            var report = await serving.CloseAsync();
+            Assert.Equal((2, StopCause.Requested), (report.ExitCode, report.Reason.Cause));
+        }
+        finally
+        {
+            answer.Set();
+        }
+
+        // An answer that comes too late is none.
+        Assert.True(answered.Wait(Limits.Hang));
+        await using var again = await Serving.StartAsync(new GracefulServer { Handler = Serving.Ok }, listener);
+        using var client = await RawClient.IdleAsync(listener.Port());
+    }
+
+    [Fact]
     public async Task A_Unix_socket_keeps_its_file()
     {
         var folder = Directory.CreateTempSubdirectory("graceful");

@@ -70,6 +70,9 @@ public sealed class OwnApps
         var app = Build();
         Assert.Contains("StateHandler", Error(new GracefulServer { StateHandler = (_, _, _) => { } }, app), StringComparison.Ordinal);
         Assert.Contains("Configure", Error(new GracefulServer().Configure(_ => { }), app), StringComparison.Ordinal);
+        Assert.Contains("so Address and Handler of this server would not hold", Error(new GracefulServer(Serving.Loopback, Serving.Ok), app), StringComparison.Ordinal);
+        Assert.Contains("so Handler of", Error(new GracefulServer { Handler = Serving.Ok }, app), StringComparison.Ordinal);
+        Assert.Contains("so TcpKeepAlive of", Error(new GracefulServer { TcpKeepAlive = TimeSpan.FromSeconds(15) }, app), StringComparison.Ordinal);
         Assert.Throws<ArgumentNullException>(() => { _ = server.ServeAsync((WebApplication)null!); });
         await app.DisposeAsync();
 

@@ -137,7 +137,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <summary>Listens at an address and serves until <see cref="Default"/> is closed, whose other settings hold.</summary>
     /// <param name="address">Where to listen; see <see cref="Address"/>.</param>
     /// <param name="handler">What answers requests.</param>
-    /// <param name="stop">When it fires, the server leaves in order, as after <see cref="Close(string)"/>.</param>
+    /// <param name="stop">When it fires, the server leaves in order; nothing prevents that, and nobody can undo it.</param>
     /// <returns>The report, when everybody has left.</returns>
     /// <exception cref="ArgumentNullException">The address or the handler is null. At once.</exception>
     /// <exception cref="FormatException">The address is none. At once; the message says what is wrong, and what is allowed.</exception>
@@ -155,7 +155,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <param name="certificatePath">The certificate in PEM, and after it those that vouch for it.</param>
     /// <param name="keyPath">Its key in PEM, not encrypted.</param>
     /// <param name="handler">What answers requests.</param>
-    /// <param name="stop">When it fires, the server leaves in order, as after <see cref="Close(string)"/>.</param>
+    /// <param name="stop">When it fires, the server leaves in order; nothing prevents that, and nobody can undo it.</param>
     /// <exception cref="UnauthorizedAccessException">One of the files may not be read. At once.</exception>
     /// <exception cref="CryptographicException">The files are no certificate and no key, or no pair. At once.</exception>
     public static Task<ShutdownReport> ListenAndServeTlsAsync(
@@ -169,7 +169,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <summary>Serves who connects to a socket until <see cref="Default"/> is closed, whose other settings hold.</summary>
     /// <param name="listener">A stream socket, TCP or Unix, after its Bind and its Listen. It is closed with the server.</param>
     /// <param name="handler">What answers requests.</param>
-    /// <param name="stop">When it fires, the server leaves in order, as after <see cref="Close(string)"/>.</param>
+    /// <param name="stop">When it fires, the server leaves in order; nothing prevents that, and nobody can undo it.</param>
     public static Task<ShutdownReport> ServeAsync(Socket listener, RequestDelegate handler, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
@@ -177,7 +177,7 @@ public sealed class GracefulServer : IAsyncDisposable
     }
 
     /// <summary>Listens at <see cref="Address"/> and serves until it is closed.</summary>
-    /// <param name="stop">When it fires, the server leaves in order, as after <see cref="Close(string)"/>.</param>
+    /// <param name="stop">When it fires, the server leaves in order; nothing prevents that, and nobody can undo it.</param>
     /// <returns>The report, when everybody has left.</returns>
     /// <remarks>
     /// A Unix socket that nobody listens on, left behind by a process that was killed, is removed (on Linux); any other file, and
@@ -194,7 +194,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <summary>Listens with TLS at <see cref="Address"/> and serves until it is closed.</summary>
     /// <param name="certificatePath">The certificate in PEM, and after it those that vouch for it.</param>
     /// <param name="keyPath">Its key in PEM, not encrypted.</param>
-    /// <param name="stop">When it fires, the server leaves in order, as after <see cref="Close(string)"/>.</param>
+    /// <param name="stop">When it fires, the server leaves in order; nothing prevents that, and nobody can undo it.</param>
     /// <exception cref="UnauthorizedAccessException">One of the files may not be read. At once.</exception>
     /// <exception cref="CryptographicException">The files are no certificate and no key, or no pair. At once.</exception>
     public Task<ShutdownReport> ListenAndServeTlsAsync(string certificatePath, string keyPath, CancellationToken stop = default) =>
@@ -207,7 +207,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// next: this server again, or another one that does already. So a loop that keeps its socket refuses nobody. Called on the thread pool; it
     /// stays open too when this throws, or has not answered when what is left is cut off. The default is null: it is closed.
     /// </param>
-    /// <param name="stop">When it fires, the server leaves in order, as after <see cref="Close(string)"/>.</param>
+    /// <param name="stop">When it fires, the server leaves in order; nothing prevents that, and nobody can undo it.</param>
     /// <returns>The report, when everybody has left. When somebody closes the socket meanwhile, the server leaves, with exit code 1.</returns>
     /// <remarks>
     /// Who waits in the queue of a socket that is closed is served first. New handshakes are kept out meanwhile only if
@@ -226,7 +226,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// of its own: what was given to <c>AddGraceful</c> holds, and of this server only its signals do.
     /// </summary>
     /// <param name="app">An application that was built after <c>builder.AddGraceful()</c> and was not started.</param>
-    /// <param name="stop">When it fires, the server leaves in order, as after <see cref="Close(string)"/>.</param>
+    /// <param name="stop">When it fires, the server leaves in order; nothing prevents that, and nobody can undo it.</param>
     /// <returns>The report, when everybody has left and the host has stopped.</returns>
     /// <exception cref="ArgumentNullException">The application is null. At once.</exception>
     /// <exception cref="InvalidOperationException">
@@ -548,7 +548,7 @@ public sealed class GracefulServer : IAsyncDisposable
         _signals.Attach(engine);
         try
         {
-            await using var closing = stop.Register(() => turn.Close("a cancellation token")).ConfigureAwait(false);
+            await using var closing = stop.Register(turn.MustEnd).ConfigureAwait(false);
             await app.StartAsync(CancellationToken.None).ConfigureAwait(false);
             turn.Start(app.Urls);
             await app.WaitForShutdownAsync(CancellationToken.None).ConfigureAwait(false);

@@ -149,7 +149,7 @@ public sealed class ServesUntilClosed
         var server = new GracefulServer(Serving.Loopback, Serving.Ok);
         await using var serving = await Serving.StartAsync(server, server.ListenAndServeAsync(stop.Token));
         await stop.CancelAsync();
-        Assert.Equal("request of a cancellation token", (await serving.Report.Soon()).Reason.ToString());
+        Assert.Equal(StopCause.HostStopped, (await serving.Report.Soon()).Reason.Cause);
         Assert.Equal(StopCause.Requested, (await server.ListenAndServeAsync(stop.Token).Soon()).Reason.Cause);
     }
 

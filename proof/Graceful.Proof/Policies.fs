@@ -202,8 +202,7 @@ module Configuration =
                     IdleLimit = ValueSome(Tick.span 1)
                     Hooks = two }
               HostForces = true
-              HandOver = true
-              Stops = 2 }
+              HandOver = true }
           { plain with
               Name = "four hooks, two stops, an impatient host"
               Policy = { policy with Hooks = fourHooks; LameDuck = Tick.span 1 }

@@ -26,6 +26,22 @@ internal sealed partial class Child : IDisposable
     private readonly Task _errors;
     private readonly Stopwatch _sinceSignal = new();
 
+    /// <summary>
+    /// Who runs the tests in the background of a shell has SIGINT and SIGQUIT ignored, and so would every child: there a signal that is
+    /// ignored stays so.
+    /// </summary>
+    static Child()
+    {
+        var ignored = File.ReadLines("/proc/self/status").First(line => line.StartsWith("SigIgn:", StringComparison.Ordinal)).Split('\t')[1];
+        foreach (var signal in new[] { (int)Signal.Interrupt, (int)Signal.Quit })
+        {
+            if ((Convert.ToUInt64(ignored, 16) >> (signal - 1) & 1) == 1)
+            {
+                SetHandler(signal, handler: 0);
+            }
+        }
+    }
+
     private Child(Process process)
     {
         _process = process;
@@ -166,4 +182,7 @@ internal sealed partial class Child : IDisposable
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int Kill(int pid, int signal);
+
+    [LibraryImport("libc", EntryPoint = "signal", SetLastError = true)]
+    private static partial nint SetHandler(int signal, nint handler);
 }

@@ -168,7 +168,7 @@ let losses (options: string list) =
         let labelled (server: string) = [ "--server"; server; "--expect-clean"; server.Split('=')[0] ]
         probe ([ "--server"; plain; "--runs"; runs ] @ List.collect labelled (graceful :: others) @ load)
     let codes =
-        [ measure "mixed load" [ hello "lame-duck" "--LameDuck 00:00:00.5" ]
+        [ measure "mixed load" [ hello "lame-duck" "--LameDuck 00:00:00.5"; hello "everything" "--everything" ]
               [ "--keep-alive"; "64"; "--connect"; "64"; "--idle"; "500"; "--slow"; "8" ]
           measure "1,000 clients that connect for every request" (if isRoot then [ asNobody "unprivileged" ] else [])
               [ "--keep-alive"; "0"; "--connect"; "1000" ]

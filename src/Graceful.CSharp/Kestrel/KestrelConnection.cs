@@ -56,8 +56,7 @@ internal sealed class KestrelConnection : TrackedConnection
     {
         if (_protocol == Protocol.Unknown)
         {
-            var protocol = context.Request.Protocol;
-            _protocol = HttpProtocol.IsHttp11(protocol) || HttpProtocol.IsHttp10(protocol) ? Protocol.Http1 : Protocol.Multiplexed;
+            _protocol = NoticeHeader.IsHeardBy(context.Request) ? Protocol.Http1 : Protocol.Multiplexed;
         }
 
         if (_protocol == Protocol.Http1)
@@ -251,10 +250,9 @@ internal sealed class KestrelConnection : TrackedConnection
         {
             Apply(ConnectionEvent.Hijack);
         }
-        else if (MustTell)
+        else
         {
-            response.Headers.Connection = "close";
-            Told();
+            NoticeHeader.PutInto(response, this);
         }
 
         return Task.CompletedTask;

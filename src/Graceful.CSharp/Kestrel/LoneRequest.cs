@@ -29,7 +29,7 @@ internal sealed class LoneRequest : TrackedConnection
         }
 
         request.Began();
-        if (HttpProtocol.IsHttp11(context.Request.Protocol) || HttpProtocol.IsHttp10(context.Request.Protocol))
+        if (NoticeHeader.IsHeardBy(context.Request))
         {
             context.Response.OnStarting(static state => ((LoneRequest)state).HeadGoesOut(), request);
         }
@@ -73,10 +73,9 @@ internal sealed class LoneRequest : TrackedConnection
     // Its client may well send more on the connection that we do not know: the server below closes it for this header.
     private Task HeadGoesOut()
     {
-        if (MustTell && _context.Response.StatusCode != StatusCodes.Status101SwitchingProtocols)
+        if (_context.Response.StatusCode != StatusCodes.Status101SwitchingProtocols)
         {
-            _context.Response.Headers.Connection = "close";
-            Told();
+            NoticeHeader.PutInto(_context.Response, this);
         }
 
         return Task.CompletedTask;

@@ -92,8 +92,7 @@ let ``in an arranged policy a hook waits for whom it names, or for the chain bef
         match HookGraph.arrange hooks with
         | Error _ -> true
         | Ok arranged ->
-            let policy = { LameDuck = ms 0; QuietPeriod = ms 0; GracePeriod = ValueNone; DoubleKick = ms 0; IdleLimit = ValueNone
-                           SuccessorLimit = ms 0; Hooks = arranged }
+            let policy = { wishless with Hooks = arranged }
             [ 0 .. arranged.Length - 1 ] |> List.forall (fun i -> HookGraph.predecessors arranged i = predecessors policy i))
 
 [<Fact>]

@@ -109,8 +109,7 @@ let ``a hook may be added until its stage begins, and is one of them from then o
 
 [<Fact>]
 let ``a hook that does not go with the others is not added`` () =
-    let policy = { LameDuck = ms 0; QuietPeriod = ms 0; GracePeriod = ValueNone; DoubleKick = ms 0; IdleLimit = ValueNone
-                   SuccessorLimit = ms 0; Hooks = [| hook "a" BeforeDrain 1; hook "b" AfterDrain 1 |] }
+    let policy = { wishless with Hooks = [| hook "a" BeforeDrain 1; hook "b" AfterDrain 1 |] }
     let add hook = Lifecycle.addHook policy hook (Lifecycle.initial policy (at 0))
     let after names hook = { hook with WaitsFor = ValueSome names }
     Assert.Equal(Error(Faulty [ DoubleName "a" ]), add (hook "a" AfterDrain 1))

@@ -12,6 +12,16 @@ let at (n: int) = Instant(TimeSpan.FromMilliseconds(int64 n).Ticks)
 let hook name stage limit =
     { Name = name; Stage = stage; TimeLimit = ms limit; WaitsFor = ValueNone; OnFailure = Continue }
 
+/// A policy without wishes, and without limits.
+let wishless =
+    { LameDuck = TimeSpan.Zero
+      QuietPeriod = TimeSpan.Zero
+      GracePeriod = ValueNone
+      DoubleKick = TimeSpan.Zero
+      IdleLimit = ValueNone
+      SuccessorLimit = TimeSpan.Zero
+      Hooks = [||] }
+
 /// What happens next. Said in terms of what the server waits for, so that random lives get far.
 type Move =
     /// The very answer that the state waits for; a hook, a successor or an idle sample takes its result from here.

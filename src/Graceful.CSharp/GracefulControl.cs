@@ -115,7 +115,7 @@ internal sealed class GracefulControl(
     public Task<bool> DrillAsync(TimeSpan lameDuck)
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(lameDuck, TimeSpan.Zero);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(lameDuck, TimeSpan.FromHours(1));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(lameDuck, GracefulOptions.MostLameDuck);
         return engine.DrillAsync(lameDuck);
     }
 

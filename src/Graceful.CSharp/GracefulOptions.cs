@@ -10,6 +10,9 @@ namespace Graceful;
 /// <summary>How a server leaves. Every default is valid; what is not is refused when the host is built.</summary>
 public sealed class GracefulOptions
 {
+    /// <summary>Of a drill as well.</summary>
+    internal static readonly TimeSpan MostLameDuck = TimeSpan.FromHours(1);
+
     private readonly List<HookRegistration> _hooks = [];
     private readonly List<Prevention> _preventions = [];
 
@@ -208,7 +211,7 @@ public sealed class GracefulOptions
     internal IEnumerable<string> Errors()
     {
         var day = TimeSpan.FromDays(1);
-        if (Outside(LameDuck, TimeSpan.FromHours(1)))
+        if (Outside(LameDuck, MostLameDuck))
         {
             yield return Text(nameof(LameDuck), LameDuck, "between zero and 01:00:00");
         }

@@ -44,7 +44,7 @@ internal sealed class RequestCut(LifecycleEngine engine, TrackedConnection conne
 
     /// <summary>From here on the request counts as let go, whenever it ends.</summary>
     /// <returns>True for the first who begins; false also when the request has ended.</returns>
-    public bool Begin()
+    private bool Begin()
     {
         if (Interlocked.CompareExchange(ref _state, State.Begun, State.Ordered) != State.Ordered)
         {

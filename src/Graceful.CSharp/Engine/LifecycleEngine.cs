@@ -119,6 +119,18 @@ internal sealed class LifecycleEngine : IDisposable
         }
     }
 
+    /// <summary>Connections that are inside, by <see cref="ConnectionPhase"/>: a walk that nobody is stopped for.</summary>
+    public int[] ConnectionsByPhase()
+    {
+        var counts = new int[Enum.GetValues<ConnectionPhase>().Length];
+        foreach (var (connection, _) in Table)
+        {
+            counts[ConnectionModule.phase(connection.Now).Tag]++;
+        }
+
+        return counts;
+    }
+
     /// <summary>Requests in flight that count, by a walk that nobody is stopped for.</summary>
     public int RequestsInFlight
     {
@@ -405,7 +417,7 @@ internal sealed class LifecycleEngine : IDisposable
         Volatile.Write(ref _deadline, LifecycleModule.deadline(next) is { IsSome: true } due ? due.Value.ticks : long.MaxValue);
         try
         {
-            Keep(now, happened, left, effects);
+            Keep(happened, left, next);
         }
 #pragma warning disable CA1031 // What is only kept or said must not keep the way out from going on.
         catch (Exception e)
@@ -428,18 +440,12 @@ internal sealed class LifecycleEngine : IDisposable
             }
         }
 
-        Answer(letter, left, next, refused: effects.Any(static effect => effect.IsRefuseResume || effect.IsRefuseDrill));
+        Answer(letter, refused: effects.Any(static effect => effect.IsRefuseResume || effect.IsRefuseDrill));
     }
 
     /// <summary>When everything is carried out, whoever has a wish hears of it; of a drill, when that is over.</summary>
-    private void Answer(Letter letter, Stage left, Lifecycle next, bool refused)
+    private void Answer(Letter letter, bool refused)
     {
-        if (left.Tag == Stage.Tags.Drilling && !next.IsDrilling)
-        {
-            _drill?.TrySetResult(next.IsRunning);
-            Say(() => Log.Drilled(_log));
-        }
-
         if (letter.Happened is Event.DrillRequested drill && !refused)
         {
             _drill = letter.Answer;
@@ -452,13 +458,26 @@ internal sealed class LifecycleEngine : IDisposable
         }
     }
 
-    /// <summary>For the report, the record and the log, of which none may be trusted.</summary>
-    private void Keep(Instant now, Event happened, Stage left, IEnumerable<Effect> effects)
+    /// <summary>The drill, if there is one, is over.</summary>
+    /// <param name="whole">Whether the server is back; false when it leaves.</param>
+    private void EndDrill(bool whole)
     {
-        var entered = LifecycleModule.stage(_state);
-        Observer?.Invoke(_state);
-        var sinceTrigger = _report.Elapsed(_clock.Elapsed);
-        _report.Observe(_clock.Elapsed, happened, _state);
+        if (_drill is { } drill)
+        {
+            _drill = null;
+            drill.TrySetResult(whole);
+            Say(() => Log.Drilled(_log));
+        }
+    }
+
+    /// <summary>For the report and the log, of which none may be trusted.</summary>
+    private void Keep(Event happened, Stage left, Lifecycle next)
+    {
+        var entered = LifecycleModule.stage(next);
+        Observer?.Invoke(next);
+        var now = _clock.Elapsed;
+        var sinceTrigger = _report.Elapsed(now);
+        _report.Observe(now, happened, next);
         if (left.Tag != entered.Tag)
         {
             // Even the question whether a log wants to hear is not asked on the mailbox: it is the log's code that answers.
@@ -483,6 +502,7 @@ internal sealed class LifecycleEngine : IDisposable
                 // Whoever asked while another stop was being undone was told that this one is not the first.
                 var (departure, reason) = (_departure, _report.Reason);
                 departure.Ask();
+                EndDrill(whole: false);
 
                 // The callbacks are the users' code, so they run elsewhere; and the drain need not wait for the log.
                 _ = Task.Run(() => AnnounceAsync(departure, reason));
@@ -498,7 +518,9 @@ internal sealed class LifecycleEngine : IDisposable
                 Renew();
                 break;
             case { IsWithdrawNotice: true }:
+                // The last order of all that lead back.
                 Step(GateEvent.Withdraw);
+                EndDrill(whole: true);
                 break;
             case { IsRefuseResume: true }:
             case { IsRefuseDrill: true }:

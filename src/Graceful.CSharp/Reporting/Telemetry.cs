@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using Graceful.Core;
 using Graceful.Engine;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -114,14 +113,6 @@ internal sealed class Telemetry : IHostedService, IDisposable
     private Activity? Start(string name, ActivityContext parent, DateTimeOffset from) =>
         _activities.StartActivity(name, ActivityKind.Internal, parent, startTime: from);
 
-    private IEnumerable<Measurement<int>> ByPhase()
-    {
-        var counts = new int[Phases.Length];
-        foreach (var (connection, _) in _engine.Table)
-        {
-            counts[ConnectionModule.phase(connection.Now).Tag]++;
-        }
-
-        return counts.Select((count, phase) => new Measurement<int>(count, new KeyValuePair<string, object?>("graceful.connection.phase", Phases[phase])));
-    }
+    private IEnumerable<Measurement<int>> ByPhase() => _engine.ConnectionsByPhase()
+        .Select((count, phase) => new Measurement<int>(count, new KeyValuePair<string, object?>("graceful.connection.phase", Phases[phase])));
 }

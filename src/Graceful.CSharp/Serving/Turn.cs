@@ -23,23 +23,9 @@ internal sealed class Turn
     public IReadOnlyList<string> Addresses { get; private set; } = [];
 
     /// <summary>Connections that are new or have a request in flight.</summary>
-    public int BusyConnections
-    {
-        get
-        {
-            var count = 0;
-            if (Engine is { } engine)
-            {
-                foreach (var (connection, _) in engine.Table)
-                {
-                    var phase = ConnectionModule.phase(connection.Now);
-                    count += phase.IsNew || phase.IsActive ? 1 : 0;
-                }
-            }
-
-            return count;
-        }
-    }
+    public int BusyConnections => Engine?.ConnectionsByPhase() is { } counts
+        ? counts[(int)ConnectionPhase.New] + counts[(int)ConnectionPhase.Active]
+        : 0;
 
     public Task<IGraceful> Started => _started.Task;
 

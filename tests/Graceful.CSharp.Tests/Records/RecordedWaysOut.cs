@@ -56,6 +56,7 @@ public sealed class RecordedWaysOut : IDisposable
         {
             using var kept = await RawClient.ConnectAsync(app.Port);
             Assert.Equal(200, (await kept.GetAsync("/")).Status);
+            await UntilOnlyKeptAsync(app);
             var drill = app.Graceful.DrillAsync();
             await app.UntilTellingAsync("Drilling");
             Assert.True(await app.Graceful.ResumeAsync().Soon());
@@ -65,24 +66,25 @@ public sealed class RecordedWaysOut : IDisposable
             await app.UntilTellingAsync("LameDuck");
             using var told = await RawClient.ConnectAsync(app.Port);
             Assert.True((await told.GetAsync("/")).IsTold);
+            await UntilOnlyKeptAsync(app);
             Assert.True(await app.Graceful.ResumeAsync().Soon());
 
             // Normal life again: requests and connections are nobody's business.
-            var before = Lines().Count(line => line.Contains("\"request\"", StringComparison.Ordinal));
             for (var i = 0; i < 5; i++)
             {
                 using var client = await RawClient.ConnectAsync(app.Port);
                 Assert.False((await client.GetAsync("/")).IsTold);
             }
 
+            await UntilOnlyKeptAsync(app);
             app.Graceful.OnDrained("last", TimeSpan.FromSeconds(30), (_, _) => { }, after: []);
             app.Engine.Stop(Core.Trigger.NewSignal(15));
             await app.UntilTellingAsync("LameDuck");
-            Assert.Equal(before, Lines().Count(line => line.Contains("\"request\"", StringComparison.Ordinal)));
             app.Engine.Post(Core.Event.NewForceRequested(Core.ForceCause.HostTimedOut));
             Assert.Equal(2, (await app.ReportAsync()).ExitCode);
         }
 
+        Assert.Single(Lines(), line => line.Contains("\"request\"", StringComparison.Ordinal));
         var story = MustReplay("exited with code 2");
         Assert.Contains("hook added: first, before the drain", story, StringComparison.Ordinal);
         Assert.Contains("hook added: last, after the drain, after nobody", story, StringComparison.Ordinal);
@@ -252,6 +254,11 @@ public sealed class RecordedWaysOut : IDisposable
             return app;
         }
     }
+
+    /// <summary>A client has its answer before the server has ended the request: waits until the server has, and one connection is left.</summary>
+    private static Task UntilOnlyKeptAsync(TestApp app) => Limits.Until(
+        () => app.Engine.ConnectionsByPhase() is var counts && counts.Sum() == 1 && counts[(int)ConnectionPhase.Idle] == 1,
+        "only the connection that is kept is left, and it is idle");
 
     /// <summary>It may still be written to.</summary>
     private string[] Lines()

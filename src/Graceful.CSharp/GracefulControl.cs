@@ -7,9 +7,11 @@ namespace Graceful;
 
 /// <summary>The engine as the application sees it.</summary>
 internal sealed class GracefulControl(
-    LifecycleEngine engine, IOptions<GracefulOptions> options, IOptions<HostOptions> host) : IGraceful, IGracefulFeature
+    LifecycleEngine engine, IOptions<GracefulOptions> options, IOptions<HostOptions> host) : IGraceful, IGracefulFeature, IEngineOwner
 {
     private readonly Lock _adding = new();
+
+    public LifecycleEngine Engine => engine;
 
     public CancellationToken Stopping => engine.Stopping;
 

@@ -199,12 +199,8 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
             }
         }
 
-        foreach (var cut in ordered ?? [])
-        {
-            Engine.End(this, _ => cut.CarryOut());
-        }
-
-        foreach (var cut in givenUp ?? [])
+        ordered?.ForEach(cut => Engine.End(this, _ => cut.CarryOut()));
+        givenUp?.ForEach(cut =>
         {
             // Nobody had time yet to cut off one that has not begun: it is looked at again.
             if (cut.HasBegun)
@@ -212,7 +208,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
                 Engine.Figures.GaveUp();
                 GiveUp(cut);
             }
-        }
+        });
 
         var rest = SweepRest(look.QuietPeriod);
         return rest < again ? rest : again;

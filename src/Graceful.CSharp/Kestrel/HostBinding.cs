@@ -23,6 +23,9 @@ internal sealed class HostBinding(
     IServiceProvider services,
     ILoggerFactory loggers) : IHostedLifecycleService
 {
+    /// <summary>The start and the first requests have enough that runs for the first time: the rehearsal comes after them.</summary>
+    private static readonly TimeSpan RehearsalDelay = TimeSpan.FromSeconds(1);
+
     /// <summary>What the runtime has compiled it has compiled for all servers of the process.</summary>
     private static int _rehearsed;
 
@@ -39,13 +42,12 @@ internal sealed class HostBinding(
             engine.StartHooksAfter(application.ApplicationStopping.WaitHandle);
             engine.HostStop.Register(application.StopApplication);
             engine.StartedUp();
+            if (Interlocked.Exchange(ref _rehearsed, 1) == 0)
+            {
+                _ = RehearseAsync();
+            }
         });
         _ = LeaveAStuckStartAsync();
-        if (Interlocked.Exchange(ref _rehearsed, 1) == 0)
-        {
-            _ = RehearseAsync();
-        }
-
         return Task.CompletedTask;
     }
 
@@ -135,7 +137,11 @@ internal sealed class HostBinding(
     {
         try
         {
-            await Task.Run(Rehearsal.RunAsync).ConfigureAwait(false);
+            await Task.Delay(RehearsalDelay, engine.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!engine.IsAskedToStop)
+            {
+                await Task.Run(Rehearsal.RunAsync).ConfigureAwait(false);
+            }
         }
 #pragma warning disable CA1031 // What fails in a rehearsal shows on the day, where it is caught and reported.
         catch (Exception e)

@@ -19,7 +19,7 @@ using Microsoft.Extensions.Options;
 namespace Graceful.Kestrel;
 
 /// <summary>
-/// Goes the whole way out once while the server starts: a Kestrel of its own with one connection over a nameless socket.
+/// Goes the whole way out once while the server is young: a Kestrel of its own with one connection over a nameless socket.
 /// The runtime compiles what runs for the first time, and on the real way out that would be tens of milliseconds in which
 /// clients and orchestrators wait.
 /// </summary>

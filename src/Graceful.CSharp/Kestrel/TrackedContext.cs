@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using System.Net;
+using System.Runtime.CompilerServices;
 using Graceful.Core;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -85,6 +86,7 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
 
     public override void Abort(ConnectionAbortedException abortReason) => _transport.Abort(abortReason);
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public override async ValueTask DisposeAsync()
     {
         try

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using Graceful.Engine;
 using Graceful.Reporting;
 using Graceful.Sockets;
@@ -33,6 +34,7 @@ internal sealed class TrackedListener(
 
     public EndPoint EndPoint => listener.EndPoint;
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
     {
         try
@@ -149,6 +151,7 @@ internal sealed class TrackedListener(
 
     private string Address => EndPoint.ToString() ?? "?";
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<ConnectionContext?> NextAsync()
     {
         if (!_lastCall.IsCancellationRequested)

@@ -122,7 +122,7 @@ internal sealed class KestrelConnection : TrackedConnection
         if (_protocol == Protocol.Http1)
         {
             // What was cut off took its connection with it.
-            Leave();
+            CutOff();
             return;
         }
 
@@ -199,7 +199,7 @@ internal sealed class KestrelConnection : TrackedConnection
         new ConnectionAbortedException("The server leaves and its grace period is over.")));
 
     /// <summary>It ends now, and nobody waits for what still runs on it.</summary>
-    private void Leave()
+    private void CutOff()
     {
         Engine.End(this, static connection => ((KestrelConnection)connection)._transport.Abort(
             new ConnectionAbortedException("The server leaves, and what is left on the connection was cut off.")));

@@ -100,6 +100,8 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
         }
     }
 
+    internal RawIntake Intake => _intake;
+
     /// <summary>The next connection. Several callers at once each get another one.</summary>
     /// <param name="cancellationToken">Gives up waiting; nobody is lost by that.</param>
     /// <returns>

@@ -62,13 +62,10 @@ internal sealed class RawConnection : TrackedConnection
     /// <summary>Nobody works on it any more.</summary>
     public void MarkIdle()
     {
-        // Stamped first: whoever sees the connection idle sees since when.
-        var held = HeldWhileLeaving();
+        // Both first: whoever sees the connection idle sees since when, and the report is made when the last one has left.
+        NoteWhatFinishes();
         StampEdge();
-        if (Apply(ConnectionEvent.MarkIdle) == ConnectionEffect.Tags.Close)
-        {
-            Finished(held);
-        }
+        Apply(ConnectionEvent.MarkIdle);
     }
 
     /// <returns>False when it was closed before.</returns>
@@ -87,9 +84,8 @@ internal sealed class RawConnection : TrackedConnection
     {
         if (Interlocked.Exchange(ref _isEnding, 1) == 0)
         {
-            var held = HeldWhileLeaving();
+            NoteWhatFinishes();
             Over();
-            Finished(held);
         }
     }
 
@@ -125,13 +121,11 @@ internal sealed class RawConnection : TrackedConnection
 
     private string Name => Remote?.ToString() is { Length: > 0 } remote ? remote : Id;
 
-    private HeldWork? HeldWhileLeaving() => ConnectionModule.isRetiring(Now) ? Held : null;
-
-    private void Finished(HeldWork? held)
+    private void NoteWhatFinishes()
     {
-        if (held is not null)
+        if (ConnectionModule.isRetiring(Now) && Held is { } work)
         {
-            Engine.Figures.Finished(held);
+            Engine.Figures.Finished(work);
         }
     }
 

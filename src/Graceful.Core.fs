@@ -93,8 +93,12 @@ type ConnectionEvent =
     | Retire
     /// It was quiet long enough: close it as soon as nobody works on it.
     | Reap
+    /// A server that goes on gets rid of those whom nobody works on.
+    | Shed
     /// Out of time.
     | Abort
+    /// Whoever holds it keeps it, and it is no business of the server's any more.
+    | Disown
     /// The transport is gone, whoever ended it.
     | Ended
 
@@ -116,7 +120,7 @@ type ConnectionEffect =
     | Close
     /// End it now; answer with `Ended` when it is gone.
     | Reset
-    /// It is gone: leave the gate. The last effect of every life.
+    /// It is gone, or somebody else's: leave the gate. The last effect of every life.
     | LeaveGate
 
 /// What a sweep does with a connection that it finds.
@@ -555,8 +559,14 @@ module Connection =
     /// Whether we are leaving, as far as this connection is concerned.
     let isRetiring (Connection w) = w &&& Retiring <> 0u
 
-    /// Whether the transport is gone.
+    /// Whether the transport is gone, or somebody else's.
     let isGone (Connection w) = w &&& Tenure = Gone
+
+    /// Whether it is somebody else's, who may use it for as long as he likes.
+    let isDisowned (Connection w) = w = (Gone ||| Served)
+
+    /// Whether bytes that come are worked on. From one that we closed they are dropped, for nobody would wait for the work.
+    let isHeard (Connection w as c) = w &&& Closing = 0u || isDisowned c
 
     /// What it is doing.
     let phase (Connection w) =
@@ -620,11 +630,27 @@ module Connection =
             if w &&& Tenure <> Open then struct (c, Nothing)
             elif w < One then struct (Connection(w ||| Retiring ||| Closing), Close)
             else struct (Connection(w ||| Retiring ||| Last), (if w &&& Retiring = 0u then AskToClose else Nothing))
+        | Shed ->
+            // Whoever began to work at this very moment stays, and hears nothing of it.
+            if w &&& (Tenure ||| Full) <> Open then struct (c, Nothing)
+            else struct (Connection(w ||| Closing ||| Retiring), Close)
         | Abort ->
             if w &&& Tenure = Gone || w &&& WasReset <> 0u then struct (c, Nothing)
             else struct (Connection((w &&& ~~~Tenure) ||| Retiring ||| Closing ||| WasReset), Reset)
+        | Disown ->
+            if w &&& Closing <> 0u then struct (c, Nothing) else struct (Connection(Gone ||| Served), LeaveGate)
         | Ended ->
             if w &&& Tenure = Gone then struct (c, Nothing) else struct (Connection Gone, LeaveGate)
+
+    /// Whether a server that goes on may shed it, which was silent for `quietFor`. `unread`: bytes of its client's wait to be
+    /// read, so somebody is about to work on it.
+    let mayShed (least: TimeSpan) (quietFor: TimeSpan) unread c =
+        match phase c with
+        | New
+        | Idle -> not unread && quietFor.Ticks >= least.Ticks
+        | Active
+        | Hijacked
+        | Closed -> false
 
     // Ticks are compared, because to compare time spans boxes them, and a sweep asks about every connection.
     let internal longer (a: TimeSpan) (b: TimeSpan) = if a.Ticks >= b.Ticks then a else b

@@ -5,4 +5,5 @@ using Graceful.Benchmarks;
 var rounds = args is [var text, ..] && int.TryParse(text, out var given) && given is > 0 and <= 10_000 ? given : 200;
 var step = ConnectionStepBenchmark.Run(rounds);
 var request = await RequestBenchmark.RunAsync(Math.Max(1, rounds / 4)).ConfigureAwait(false);
-return step && request ? 0 : 1;
+var raw = await RawConnectionBenchmark.RunAsync(rounds).ConfigureAwait(false);
+return step && request && raw ? 0 : 1;

@@ -15,8 +15,8 @@ let private born = { Word = Connection.initial; WasReset = false }
 /// More behave like the last of them: only the last request in flight ever decides.
 let private mostInFlight = 3
 
-let private normal = [ Begin; End; MarkInUse; MarkIdle; Hijack; Ended ]
-let private all = [ Begin; End; Tell; MarkInUse; MarkIdle; Hijack; Retire; Reap; Abort; Ended ]
+let private normal = [ Begin; End; MarkInUse; MarkIdle; Hijack; Disown; Ended ]
+let private all = [ Begin; End; Tell; MarkInUse; MarkIdle; Hijack; Retire; Reap; Shed; Abort; Disown; Ended ]
 
 let private step event life =
     let struct (word, effect) = Connection.step event life.Word
@@ -73,7 +73,7 @@ let lifeSketch =
           Picture.box "Active" "Active" [ "requests are in flight" ] Alive (420, 140)
           Picture.box "Idle" "Idle" [ "served, nothing in flight" ] Alive (420, 280)
           Picture.box "Hijacked" "Hijacked" [ "upgraded: speaks"; "its own protocol" ] Alive (795, 140)
-          Picture.box "Gone" "Gone" [ "the transport has ended" ] Final (775, 280) ]
+          Picture.box "Gone" "Gone" [ "ended, or disowned" ] Final (775, 280) ]
       Fences = [ Picture.fence "Serving" "carries requests" (24, 46, 40, 20) [ "New"; "Active"; "Idle" ] ]
       Routes =
         [ Picture.route ("Active", (Bottom, 0.25)) ("Idle", (Top, 0.25)) 20 (352, 210)
@@ -99,7 +99,7 @@ let wayOutSketch =
           Picture.box "Unused" "New or Idle" [ "nothing in flight" ] Alive (120, 560)
           Picture.box "RetiringUnused" "New or Idle, retiring" [ "its next response tells" ] Leaving (440, 560)
           Picture.box "Closing" "Closing" [ "we closed or reset it" ] Leaving (440, 760)
-          Picture.box "Gone" "Gone" [ "the transport has ended" ] Final (745, 760) ]
+          Picture.box "Gone" "Gone" [ "ended, or disowned" ] Final (745, 760) ]
       Fences =
         [ Picture.fence "Open" "not closed yet" (16, 44, 20, 40)
               [ "Hijacked"; "RetiringHijacked"; "Active"; "RetiringActive"; "Told"; "Unused"; "RetiringUnused" ]

@@ -78,6 +78,8 @@ type Tables(config: Configuration, rule: Lifecycle -> Event -> Lifecycle -> Effe
         | Reap -> 7
         | Abort -> 8
         | Ended -> 9
+        | Shed -> 10
+        | Disown -> 11
     let effects = [| Nothing; BecameActive; BecameIdle; BecameHijacked; AskToClose; Close; Reset; LeaveGate |]
 
     let gates = List<Gate>()

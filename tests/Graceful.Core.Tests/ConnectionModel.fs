@@ -23,6 +23,9 @@ let initial =
 
 let private gone = { initial with Tenure = Gone }
 
+/// It serves on, but nobody of us counts that.
+let private disowned = { gone with Served = true }
+
 let private usable m = m.Tenure = Open
 
 let private begun m =
@@ -64,6 +67,8 @@ let step event m =
     | Reap when usable m && m.InFlight = 0 -> { m with Retiring = true; Tenure = Closing }, Close
     | Reap when usable m ->
         { m with Retiring = true; Last = true }, (if m.Retiring then Nothing else AskToClose)
+    | Shed when usable m && m.InFlight = 0 -> { m with Retiring = true; Tenure = Closing }, Close
+    | Disown when usable m || m.Tenure = Upgraded -> disowned, LeaveGate
     | Abort when m.Tenure <> Gone && not m.WasReset ->
         { m with Retiring = true; Tenure = Closing; WasReset = true }, Reset
     | Ended when m.Tenure <> Gone -> gone, LeaveGate
@@ -73,7 +78,9 @@ let step event m =
     | Hijack
     | Retire
     | Reap
+    | Shed
     | Abort
+    | Disown
     | Ended -> m, Nothing
 
 let phase m =

@@ -18,34 +18,34 @@ let private see expected connection =
 let private inNormalLife phase event =
     match phase, event with
     | (New | Idle), (Begin | MarkInUse) -> Active, BecameActive
-    | (New | Idle), Reap -> Closed, Close
+    | (New | Idle), (Reap | Shed) -> Closed, Close
     | (New | Idle), (End | Tell | MarkIdle | Retire) -> phase, Nothing
     | Active, (End | MarkIdle) -> Idle, BecameIdle
     | Active, (Retire | Reap) -> Active, AskToClose
-    | Active, (Begin | Tell | MarkInUse) -> Active, Nothing
+    | Active, (Begin | Tell | MarkInUse | Shed) -> Active, Nothing
     | (New | Active | Idle), Hijack -> Hijacked, BecameHijacked
     | Hijacked, Retire -> Hijacked, AskToClose
-    | Hijacked, (Begin | End | Tell | MarkInUse | MarkIdle | Hijack | Reap) -> Hijacked, Nothing
+    | Hijacked, (Begin | End | Tell | MarkInUse | MarkIdle | Hijack | Reap | Shed) -> Hijacked, Nothing
     | (New | Active | Idle | Hijacked), Abort -> Closed, Reset
-    | (New | Active | Idle | Hijacked), Ended -> Closed, LeaveGate
-    | Closed, (Begin | End | Tell | MarkInUse | MarkIdle | Hijack | Retire | Reap | Abort | Ended) -> Closed, Nothing
+    | (New | Active | Idle | Hijacked), (Disown | Ended) -> Closed, LeaveGate
+    | Closed, (Begin | End | Tell | MarkInUse | MarkIdle | Hijack | Retire | Reap | Shed | Abort | Disown | Ended) -> Closed, Nothing
 
 /// We are leaving, and the client does not know yet.
 let private retiring phase event =
     match phase, event with
     | (New | Idle), Begin -> Active, AskToClose
     | (New | Idle), MarkInUse -> Active, BecameActive
-    | (New | Idle), Reap -> Closed, Close
+    | (New | Idle), (Reap | Shed) -> Closed, Close
     | (New | Idle), (End | Tell | MarkIdle | Retire) -> phase, Nothing
     | Active, Begin -> Active, AskToClose
     | Active, End -> Idle, BecameIdle
     | Active, MarkIdle -> Closed, Close
-    | Active, (Tell | MarkInUse | Retire | Reap) -> Active, Nothing
+    | Active, (Tell | MarkInUse | Retire | Reap | Shed) -> Active, Nothing
     | (New | Active | Idle), Hijack -> Hijacked, AskToClose
-    | Hijacked, (Begin | End | Tell | MarkInUse | MarkIdle | Hijack | Retire | Reap) -> Hijacked, Nothing
+    | Hijacked, (Begin | End | Tell | MarkInUse | MarkIdle | Hijack | Retire | Reap | Shed) -> Hijacked, Nothing
     | (New | Active | Idle | Hijacked), Abort -> Closed, Reset
-    | (New | Active | Idle | Hijacked), Ended -> Closed, LeaveGate
-    | Closed, (Begin | End | Tell | MarkInUse | MarkIdle | Hijack | Retire | Reap) -> Closed, Nothing
+    | (New | Active | Idle | Hijacked), (Disown | Ended) -> Closed, LeaveGate
+    | Closed, (Begin | End | Tell | MarkInUse | MarkIdle | Hijack | Retire | Reap | Shed | Disown) -> Closed, Nothing
     | Closed, Abort -> Closed, Reset
     | Closed, Ended -> Closed, LeaveGate
 
@@ -56,6 +56,7 @@ let ``in normal life`` () =
     see inNormalLife (after [ Begin; End ])
     see inNormalLife (after [ Begin; Hijack ])
     see inNormalLife (after [ Begin; Ended ])
+    see inNormalLife (after [ Begin; Disown ])
 
 [<Fact>]
 let ``once we are leaving`` () =
@@ -66,6 +67,7 @@ let ``once we are leaving`` () =
     see retiring (after [ Begin; Hijack; Retire ])
     see retiring (after [ Retire; Begin; Hijack ])
     see retiring (after [ Reap ])
+    see retiring (after [ Shed ])
 
 [<Fact>]
 let ``once the client was told, its work is its last`` () =

@@ -5,7 +5,7 @@ open Graceful.Core
 open Graceful.Core.Tests.ConnectionModel
 open Xunit
 
-let events = [ Begin; End; Tell; MarkInUse; MarkIdle; Hijack; Retire; Reap; Abort; Ended ]
+let events = [ Begin; End; Tell; MarkInUse; MarkIdle; Hijack; Retire; Reap; Shed; Abort; Disown; Ended ]
 
 /// A word, the naive model beside it, and what the word has ordered so far.
 type Life = { Word: Connection; Model: Model; Closes: int; Resets: int; Leaves: int }
@@ -151,14 +151,16 @@ let ``an untold retiring connection idles after its work`` () =
         not (untold && e.Event = End && inFlight e.From = 1) || (e.Effect = BecameIdle && phase e.To = Idle))
 
 [<Fact>]
-let ``nothing closes a connection but the end of its last work, MarkIdle when retiring, Reap, Abort and Ended`` () =
+let ``nothing closes a connection but the end of its last work, MarkIdle when retiring, Reap, Shed, Abort and its end for us`` () =
     always (fun e ->
         not (isOpen e.From && phase e.To = Closed)
         || (match e.Event with
             | End -> e.From.Model.Last && inFlight e.From = 1
             | MarkIdle -> Connection.isRetiring e.From.Word
-            | Reap -> inFlight e.From = 0
+            | Reap
+            | Shed -> inFlight e.From = 0
             | Abort
+            | Disown
             | Ended -> true
             | Begin
             | Tell
@@ -186,7 +188,9 @@ let ``whoever works untold is asked: at the notice, or as soon as it begins`` ()
         | MarkInUse
         | MarkIdle
         | Reap
+        | Shed
         | Abort
+        | Disown
         | Ended -> true)
 
 [<Fact>]
@@ -206,6 +210,54 @@ let ``a reap closes New and Idle at once, and an Active one with its last reques
             | Active -> e.Effect <> Close && phase e.To = Active && e.To.Model.Last
             | Hijacked
             | Closed -> unchanged e)
+
+[<Fact>]
+let ``a shed closes New and Idle at once, and nobody else feels it`` () =
+    always (fun e ->
+        if e.Event <> Shed then
+            true
+        else
+            match phase e.From with
+            | New
+            | Idle -> e.Effect = Close && phase e.To = Closed
+            | Active
+            | Hijacked
+            | Closed -> unchanged e)
+
+[<Fact>]
+let ``whoever is not closed can be disowned, once, and then nothing happens to it any more`` () =
+    always (fun e ->
+        let isOurs = phase e.From <> Closed
+        if e.Event = Disown then
+            if isOurs then e.Effect = LeaveGate && Connection.isDisowned e.To.Word && inFlight e.To = 0 else unchanged e
+        else
+            Connection.isDisowned e.To.Word = Connection.isDisowned e.From.Word
+            && (not (Connection.isDisowned e.From.Word) || unchanged e))
+
+[<Fact>]
+let ``bytes are heard as long as it is open, and for ever once it is somebody else's`` () =
+    always (fun e -> Connection.isHeard e.To.Word = (phase e.To <> Closed || Connection.isDisowned e.To.Word))
+
+[<Fact>]
+let ``whoever is heard, and marked in use, is waited for`` () =
+    // A read marks first and asks then: bytes that its user gets to see are counted, or nobody counts this connection at all.
+    always (fun e ->
+        e.Event <> MarkInUse
+        || not (Connection.isHeard e.To.Word)
+        || phase e.To = Active || phase e.To = Hijacked || Connection.isDisowned e.To.Word)
+
+[<Fact>]
+let ``only who is silent, unused and has nothing to read may be shed, and whoever may be is`` () =
+    let seconds (n: int) = System.TimeSpan.FromSeconds(int64 n)
+    for word in words do
+        for least in [ 0; 1; 2 ] do
+            for quietFor in [ 0; 1; 2; 3 ] do
+                for unread in [ false; true ] do
+                    let phase = Connection.phase word
+                    let expected = (phase = New || phase = Idle) && not unread && quietFor >= least
+                    Assert.Equal(expected, Connection.mayShed (seconds least) (seconds quietFor) unread word)
+                    let struct (_, effect) = Connection.step Shed word
+                    Assert.True(not expected || effect = Close)
 
 [<Fact>]
 let ``an abort resets whatever is not gone, once, hijacked or closing too`` () =
@@ -229,7 +281,9 @@ let ``a request that raced the close is counted, and closes nothing when it ends
         | Hijack
         | Retire
         | Reap
+        | Shed
         | Abort
+        | Disown
         | Ended -> true)
 
 [<Fact>]
@@ -251,7 +305,9 @@ let ``a mark is a level: it sets one in flight, or none`` () =
         | Hijack
         | Retire
         | Reap
+        | Shed
         | Abort
+        | Disown
         | Ended -> true)
 
 [<Fact>]

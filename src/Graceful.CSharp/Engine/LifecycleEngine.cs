@@ -22,6 +22,7 @@ internal sealed class LifecycleEngine : IDisposable
 
     private readonly Channel<Letter> _mailbox = Channel.CreateUnbounded<Letter>(new() { SingleReader = true });
     private readonly List<IIntake> _intakes = [];
+    private bool _haveIntakesClosed;
     private readonly TaskCompletionSource _startedUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ShutdownReport> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ShutdownReport> _reported = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -48,6 +49,7 @@ internal sealed class LifecycleEngine : IDisposable
     public LifecycleEngine(GracefulOptions options, ILogger log)
     {
         _log = log;
+        Options = options;
         Hooks = new HookList(options.Arranged());
         _policy = options.ToPolicy(Hooks);
         _clock = new EngineClock(options.TimeProvider);
@@ -63,6 +65,8 @@ internal sealed class LifecycleEngine : IDisposable
         OwnsProcess = options.OwnsProcess;
         _ = Task.Run(RunAsync);
     }
+
+    public GracefulOptions Options { get; }
 
     public GateCell Gate { get; } = new();
 
@@ -196,6 +200,8 @@ internal sealed class LifecycleEngine : IDisposable
 
     public void SayPrevented(StopReason reason, string name, string why) => Say(() => Log.Prevented(_log, reason.ToString(), name, why));
 
+    public void SayIntakeNotInOrder(Exception error, string address) => Say(() => Log.IntakeNotInOrder(_log, error, address));
+
     public void SayPreventionFailed(Exception error, string name) => Say(() => Log.PreventionFailed(_log, error, name));
 
     public void Post(Event happened) => _mailbox.Writer.TryWrite(new Letter(happened));
@@ -261,11 +267,19 @@ internal sealed class LifecycleEngine : IDisposable
         }
     }
 
-    public void Add(IIntake intake)
+    public void Add(IIntake intake) => _ = TryAdd(intake);
+
+    /// <returns>False when it comes too late: the listeners close or are closed, and nobody would close this one.</returns>
+    public bool TryAdd(IIntake intake)
     {
         lock (_intakes)
         {
-            _intakes.Add(intake);
+            if (!_haveIntakesClosed)
+            {
+                _intakes.Add(intake);
+            }
+
+            return !_haveIntakesClosed;
         }
     }
 
@@ -698,6 +712,7 @@ internal sealed class LifecycleEngine : IDisposable
         lock (_intakes)
         {
             intakes = [.. _intakes];
+            _haveIntakesClosed = true;
         }
 
         try

@@ -28,6 +28,9 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     /// <summary>By the coarse clock, when this connection last became busy or idle.</summary>
     protected long LastEdge => _cell.LastEdge;
 
+    /// <summary>It becomes busy or idle at this moment.</summary>
+    protected void StampEdge() => _cell.StampEdge();
+
     public Connection Now => _cell.Now;
 
     /// <summary>What a record calls it; 0 as long as no record knows it. The recorder's own.</summary>
@@ -57,7 +60,8 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     }
 
     /// <summary>Applies an event and obeys what it orders. Any thread.</summary>
-    public void Apply(ConnectionEvent happened)
+    /// <returns>What was ordered, one of <see cref="ConnectionEffect.Tags"/>.</returns>
+    public int Apply(ConnectionEvent happened)
     {
         var effect = _isWatched ? StepWatched(happened) : _cell.Step(happened);
         switch (effect)
@@ -74,7 +78,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
                 Reset();
                 break;
             case ConnectionEffect.Tags.LeaveGate:
-                Engine.Leave(this);
+                Leave();
                 break;
             case ConnectionEffect.Tags.Nothing:
             case ConnectionEffect.Tags.BecameActive:
@@ -82,6 +86,8 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
             case ConnectionEffect.Tags.BecameHijacked:
                 break;
         }
+
+        return effect;
     }
 
     public void Began()
@@ -135,6 +141,9 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
 
         return again;
     }
+
+    /// <summary>What the drain waits for on a connection that has no requests; null when that is nothing.</summary>
+    public virtual HeldWork? Held => null;
 
     /// <summary>
     /// The requests in flight, for the report, without those that were let go. Reads what other threads write, so it may be a moment out
@@ -269,6 +278,9 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         pending = false;
         return TimeSpan.FromMilliseconds(Environment.TickCount64 - _cell.LastEdge);
     }
+
+    /// <summary>Its last order: out of the table, and out of the gate.</summary>
+    protected virtual void Leave() => Engine.Leave(this);
 
     /// <summary>See that the next response head, or a GOAWAY, tells the client; then call <see cref="Told"/>.</summary>
     protected abstract void AskToClose();

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Graceful.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
@@ -12,9 +13,6 @@ namespace Graceful.Kestrel;
 /// </summary>
 internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> failed, ILogger log) : IConnectionListener
 {
-    /// <summary>How long to wait before the next try when the network, the process or the system is in trouble.</summary>
-    private static readonly TimeSpan Breath = TimeSpan.FromMilliseconds(50);
-
     private readonly SocketConnectionContextFactory _connections = new(new SocketConnectionFactoryOptions(), log);
     private readonly CancellationTokenSource _unbound = new();
     private bool _letGo;
@@ -48,15 +46,15 @@ internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> fail
                     return _connections.Create(accepted);
                 }
             }
-            catch (Exception e) when (_unbound.IsCancellationRequested && (e is OperationCanceledException || IsGone(e)))
+            catch (Exception e) when (_unbound.IsCancellationRequested && (e is OperationCanceledException || AcceptErrors.IsGone(e)))
             {
                 return null;
             }
-            catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionAborted or SocketError.ConnectionReset or SocketError.Interrupted)
+            catch (SocketException e) when (AcceptErrors.IsOfANewcomer(e))
             {
                 // It went while it waited in the queue.
             }
-            catch (Exception e) when (IsGone(e))
+            catch (Exception e) when (AcceptErrors.IsGone(e))
             {
                 // There is nobody to serve any more.
                 failed(e);
@@ -65,7 +63,7 @@ internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> fail
             catch (SocketException)
             {
                 // Of this connection only, or for the moment: accept(2) says what has become of a newcomer's network too.
-                await Task.Delay(Breath, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(AcceptErrors.Breath, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
@@ -87,10 +85,6 @@ internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> fail
         _unbound.Dispose();
         return default;
     }
-
-    /// <summary>Whether somebody closed the socket, or it does not listen any more.</summary>
-    private static bool IsGone(Exception e) => e is ObjectDisposedException
-        or SocketException { SocketErrorCode: SocketError.OperationAborted or SocketError.NotSocket or SocketError.InvalidArgument };
 
     /// <summary>False, and it is closed, when it went already.</summary>
     private bool TryPrepare(Socket accepted)

@@ -122,7 +122,7 @@ internal sealed class KestrelConnection : TrackedConnection
         if (_protocol == Protocol.Http1)
         {
             // What was cut off took its connection with it.
-            Leave();
+            CutOff();
             return;
         }
 
@@ -199,7 +199,7 @@ internal sealed class KestrelConnection : TrackedConnection
         new ConnectionAbortedException("The server leaves and its grace period is over.")));
 
     /// <summary>It ends now, and nobody waits for what still runs on it.</summary>
-    private void Leave()
+    private void CutOff()
     {
         Engine.End(this, static connection => ((KestrelConnection)connection)._transport.Abort(
             new ConnectionAbortedException("The server leaves, and what is left on the connection was cut off.")));
@@ -212,34 +212,7 @@ internal sealed class KestrelConnection : TrackedConnection
     protected override TimeSpan QuietFor(out bool pending)
     {
         var sinceEdge = base.QuietFor(out pending);
-        if (_socket is null || !TcpInfo.TryRead(_socket, out var tcp))
-        {
-            return sinceEdge;
-        }
-
-        if (HasUnreadBytes(_socket))
-        {
-            // A request that nobody had time to read yet is not silence.
-            return TimeSpan.Zero;
-        }
-
-        // A response that just ended may not have reached the kernel yet, which then knows of nothing for as long as the
-        // request took.
-        pending = tcp.Unacked > 0 || tcp.NotSent > 0;
-        var quietFor = tcp.LastDataReceived < tcp.LastDataSent ? tcp.LastDataReceived : tcp.LastDataSent;
-        return sinceEdge < quietFor ? sinceEdge : quietFor;
-    }
-
-    private static bool HasUnreadBytes(Socket socket)
-    {
-        try
-        {
-            return socket.Available > 0;
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            return false;
-        }
+        return _socket is null ? sinceEdge : SocketSilence.Of(_socket, sinceEdge, out pending);
     }
 
     // Runs on the request's own thread, last of all that is registered for the start of the response.

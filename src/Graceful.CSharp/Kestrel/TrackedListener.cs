@@ -74,27 +74,12 @@ internal sealed class TrackedListener(
         {
             var users = listener as KeptListener;
             _leaveTheQueue = successorHasIt || borrowed || socket is null || (users is not null && engine.Reason is { } reason && await users.IsKeptAsync(reason, engine.Aborting).ConfigureAwait(false));
-            method = _leaveTheQueue ? method : "last call";
-            if (!_leaveTheQueue && EndPoint is IPEndPoint)
+            if (!_leaveTheQueue)
             {
                 // What keeps newcomers out is a property of the socket, and a user's may have more holders than we know.
-                var stop = IntakeStop.Begin(socket!, users is null ? options.Intake : options.Intake ?? IntakeMethod.LastCall);
-                remark = stop.Why;
-                method = stop.Method switch
-                {
-                    IntakeMethod.SynFilter => "SYN filter",
-                    IntakeMethod.Unplug => "unplugged",
-                    _ => method,
-                };
-                if (stop.Method != IntakeMethod.LastCall && options.SettleTime > TimeSpan.Zero)
-                {
-                    await Task.Delay(options.SettleTime, options.TimeProvider).ConfigureAwait(false);
-                }
-            }
-            else if (!_leaveTheQueue && EndPoint is UnixDomainSocketEndPoint && Address is [not '@', ..])
-            {
-                // Whoever comes now finds no file, which says the same as a refusal. (An abstract socket, with an '@', has none.)
-                remark = TryDelete(Address);
+                var wanted = users is null ? options.Intake : options.Intake ?? IntakeMethod.LastCall;
+                (method, remark) = await ListeningSocket
+                    .KeepOutAsync(socket!, EndPoint, wanted, options.SettleTime, options.TimeProvider).ConfigureAwait(false);
             }
 
             if (socket is null)
@@ -134,19 +119,6 @@ internal sealed class TrackedListener(
         await listener.DisposeAsync().ConfigureAwait(false);
         _lastCall.Dispose();
         _cutOff.Dispose();
-    }
-
-    private static string? TryDelete(string path)
-    {
-        try
-        {
-            File.Delete(path);
-            return null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return $"its file stayed: {e.Message}";
-        }
     }
 
     private string Address => EndPoint.ToString() ?? "?";

@@ -12,7 +12,8 @@ internal static class CoreText
 {
     public static readonly Vocabulary<ConnectionEvent> ConnectionEvents = new(
         ConnectionEvent.Begin, ConnectionEvent.End, ConnectionEvent.Tell, ConnectionEvent.MarkInUse, ConnectionEvent.MarkIdle,
-        ConnectionEvent.Hijack, ConnectionEvent.Retire, ConnectionEvent.Reap, ConnectionEvent.Abort, ConnectionEvent.Ended);
+        ConnectionEvent.Hijack, ConnectionEvent.Retire, ConnectionEvent.Reap, ConnectionEvent.Shed, ConnectionEvent.Abort,
+        ConnectionEvent.Disown, ConnectionEvent.Ended);
 
     public static readonly Vocabulary<ConnectionEffect> ConnectionEffects = new(
         ConnectionEffect.Nothing, ConnectionEffect.BecameActive, ConnectionEffect.BecameIdle, ConnectionEffect.BecameHijacked,

@@ -103,6 +103,11 @@ internal sealed class DrainFigures
     {
         var requests = new List<HeldRequest>();
         connection.Describe(requests);
+        if (connection.Held is { } work)
+        {
+            Keep(work, _abortedWork);
+        }
+
         foreach (var request in requests)
         {
             Keep(request, _aborted);

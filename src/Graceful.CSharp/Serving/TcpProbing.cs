@@ -15,14 +15,16 @@ internal static class TcpProbing
     {
         if (connection.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket && connection.LocalEndPoint is IPEndPoint)
         {
-            Set(socket, (int)interval.TotalSeconds);
+            Set(socket, interval);
         }
 
         return next(connection);
     });
 
-    private static void Set(Socket socket, int seconds)
+    /// <summary>Never throws.</summary>
+    public static void Set(Socket socket, TimeSpan interval)
     {
+        var seconds = (int)interval.TotalSeconds;
         try
         {
             socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);

@@ -12,8 +12,8 @@ internal sealed class ConnectionRace : IRace
     [
         ConnectionEvent.Begin, ConnectionEvent.Begin, ConnectionEvent.Begin, ConnectionEvent.End, ConnectionEvent.End,
         ConnectionEvent.Tell, ConnectionEvent.Tell, ConnectionEvent.MarkInUse, ConnectionEvent.MarkIdle, ConnectionEvent.Hijack,
-        ConnectionEvent.Retire, ConnectionEvent.Retire, ConnectionEvent.Reap, ConnectionEvent.Reap, ConnectionEvent.Abort,
-        ConnectionEvent.Ended,
+        ConnectionEvent.Retire, ConnectionEvent.Retire, ConnectionEvent.Reap, ConnectionEvent.Reap, ConnectionEvent.Shed, ConnectionEvent.Abort,
+        ConnectionEvent.Disown, ConnectionEvent.Ended,
     ];
 
     private readonly Func<ConnectionEvent, int> _cell;

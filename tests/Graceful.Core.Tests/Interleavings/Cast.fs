@@ -18,6 +18,8 @@ type Actor =
     | Worker of int
     /// The transport is gone.
     | Transport of int
+    /// Takes the connection away from us.
+    | Owner of int
     | Announcer
     | Drainer
     /// A drain without a quiet period.
@@ -27,6 +29,8 @@ type Actor =
     | LameDuck
     /// The drain, and then the force, twice over.
     | Forcer
+    /// Closes those whom nobody works on, while the server goes on.
+    | Shedder
 
 /// `a` and `m` are inside when it begins, if anybody has to do with them; `x` and `y` are accepted.
 let names = [| "a"; "m"; "x"; "y" |]
@@ -37,17 +41,17 @@ let private pool =
     [ Acceptor 2; Acceptor 3
       Request 0; Stream 1; Stream 1; Stream 1; Upgrade 0; Worker 0
       Transport 0; Transport 0; Transport 1; Transport 2
-      Announcer; Drainer; HastyDrainer; Shutter; LameDuck; Forcer ]
+      Owner 0; Announcer; Drainer; HastyDrainer; Shutter; LameDuck; Forcer; Shedder ]
 
 let private isMailbox actor =
     match actor with
     | Announcer | Drainer | HastyDrainer | Shutter | LameDuck | Forcer -> true
-    | Acceptor _ | Request _ | Stream _ | Upgrade _ | Worker _ | Transport _ -> false
+    | Acceptor _ | Request _ | Stream _ | Upgrade _ | Worker _ | Transport _ | Owner _ | Shedder -> false
 
 let private connection actor =
     match actor with
-    | Acceptor c | Request c | Stream c | Upgrade c | Worker c | Transport c -> Some c
-    | Announcer | Drainer | HastyDrainer | Shutter | LameDuck | Forcer -> None
+    | Acceptor c | Request c | Stream c | Upgrade c | Worker c | Transport c | Owner c -> Some c
+    | Announcer | Drainer | HastyDrainer | Shutter | LameDuck | Forcer | Shedder -> None
 
 /// One mailbox at most; on `a` one kind of work at a time; a transport of `x` needs somebody who accepts it.
 let private makesSense actors =
@@ -75,12 +79,14 @@ let private program s actor =
     | Upgrade c -> [ Read(Begin, c); Read(Hijack, c) ]
     | Worker c -> [ Read(MarkInUse, c); Read(MarkIdle, c) ]
     | Transport c -> [ Read(Ended, c) ]
+    | Owner c -> [ Read(Disown, c) ]
     | Announcer -> order s Announce Retiring
     | Drainer -> order s Drain Retiring @ [ BeginWalk(Sweeping quietPeriod) ]
     | HastyDrainer -> order s Drain Retiring @ [ BeginWalk(Sweeping TimeSpan.Zero) ]
     | Shutter -> order s Shut Aborting
     | LameDuck -> order s Announce Retiring @ order s Drain Retiring
     | Forcer -> order s Drain Retiring @ order s Shut Aborting @ order s Shut Aborting
+    | Shedder -> [ BeginWalk Shedding ]
 
 let setting observed mistake = { Mistake = mistake; Protocols = protocols; Observed = observed }
 
@@ -110,9 +116,11 @@ let nameOf actor =
     | Upgrade c -> $"upgrade of {names[c]}"
     | Worker c -> $"worker on {names[c]}"
     | Transport c -> $"transport of {names[c]}"
+    | Owner c -> $"owner of {names[c]}"
     | Announcer -> "announcer"
     | Drainer -> "drainer"
     | HastyDrainer -> "drainer without a quiet period"
     | Shutter -> "shutter"
     | LameDuck -> "lame duck"
     | Forcer -> "forcer"
+    | Shedder -> "shedder"

@@ -35,6 +35,8 @@ type Purpose =
     | Aborting
     /// All have been quiet for as long as the quiet period.
     | Sweeping of quietPeriod: TimeSpan
+    /// The server goes on without those whom nobody works on.
+    | Shedding
 
 /// One atomic step; a number is a connection. What an actor still has to do is a list of these.
 type Act =
@@ -143,7 +145,7 @@ let private obey s actor event c before effect rest w =
         | MarkInUse -> change c (fun p -> { p with InFlight = 1 }) w
         // Whatever was in flight became the connection itself.
         | MarkIdle | Hijack -> change c (fun p -> { p with InFlight = 0 }) w
-        | Begin | Tell | Retire | Reap | Abort | Ended -> w
+        | Begin | Tell | Retire | Reap | Shed | Abort | Disown | Ended -> w
     match effect with
     | Nothing | BecameActive | BecameIdle | BecameHijacked -> todo actor rest w
     | AskToClose -> todo actor (if s.Protocols[c] = Http2 then Read(Tell, c) :: rest else rest) w
@@ -162,7 +164,7 @@ let private swapGate s actor event c seen rest w =
 let private swap s actor event c seen rest w =
     let struct (next, effect) = Connection.step event seen
     let word = w.Peers[c].Word
-    if word = seen || s.Mistake = WordByPlainStore || (s.Mistake = CloseByALook && event = Reap) then
+    if word = seen || s.Mistake = WordByPlainStore || (s.Mistake = CloseByALook && (event = Reap || event = Shed)) then
         w |> change c (fun p -> { p with Word = next }) |> obey s actor event c seen effect rest
     elif s.Mistake = SwapNotTriedAgain then obey s actor event c seen effect rest w
     else todo actor (Swap(event, c, word) :: rest) w
@@ -186,6 +188,7 @@ let private walkOn actor purpose due seen rest w =
             | Retiring -> Read(Retire, c)
             | Aborting -> Read(Abort, c)
             | Sweeping quietPeriod -> Judge(quietPeriod, c)
+            | Shedding -> Read(Shed, c)
         todo actor (act :: WalkOn(purpose, due, seen ||| (1 <<< c)) :: rest) w
     [ for c in 0 .. w.Peers.Length - 1 do
           if (present ||| due) &&& ~~~seen &&& (1 <<< c) <> 0 then visit c

@@ -164,6 +164,9 @@ type Peer(number: int) =
     [<DefaultValue>]
     val mutable Reaping: bool
 
+    [<DefaultValue>]
+    val mutable Shedding: bool
+
     member p.Begin(manner, protocol, mode, wanted, comes) =
         for i in 0..2 do
             p.Slots[i].Request <- Request.Absent
@@ -197,6 +200,7 @@ type Peer(number: int) =
         p.LookQuiet <- 0
         p.AnswerTick <- 0
         p.Reaping <- false
+        p.Shedding <- false
 
     member p.InTable = p.Place >= Place.Registered && p.Place <= Place.Inside
 

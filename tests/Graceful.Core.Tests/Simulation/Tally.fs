@@ -84,6 +84,9 @@ type Happening =
     | HooksRanTogether = 69
     | ForcedByAHook = 70
     | ConnectionEnded = 71
+    // Raw connections that go while the server goes on.
+    | Shed = 72
+    | Disowned = 73
 
 /// What happened in all lives so far, so that nobody trusts a simulation in which nothing happens.
 [<Sealed>]

@@ -132,6 +132,26 @@ let private mark (w: World) (p: Peer) observation =
     | ValueSome _
     | ValueNone -> w.Break "a mode has no event for what it lives on"
 
+/// A server that goes on looks for those whom nobody works on; between the look and the step bytes may come.
+let private shed (w: World) (p: Peer) =
+    let unread = p.Slots[0].Request = Request.Arrived
+    let quietFor = System.TimeSpan(int64 (w.Now - p.LastByte) * System.TimeSpan.TicksPerMillisecond)
+    if Connection.mayShed System.TimeSpan.Zero quietFor unread p.Word then
+        w.Tally.Count Happening.Shed
+        p.Shedding <- true
+        w.Happen(p, Shed)
+        p.Shedding <- false
+        if not p.ServerClosed then w.Break "a connection that may be shed was not closed"
+
+/// The handler takes its connection away: nobody counts it any more, and its transport is not our business.
+let private disown (w: World) (p: Peer) =
+    w.Happen(p, Disown)
+    if p.Place = Place.Left then
+        w.Tally.Count Happening.Disowned
+        if not (Connection.isHeard p.Word) then w.Break "whoever took a connection away can't read from it"
+        p.IsOver 0
+        p.ClientDue <- Time.Never
+
 let private finish (w: World) (p: Peer) i =
     p.IsOver i
     p.LastByte <- w.Now
@@ -141,6 +161,7 @@ let private finish (w: World) (p: Peer) i =
     if p.Manner = Endless then p.Wanted <- max p.Wanted 1
     if p.Protocol = Raw then mark w p (if p.Mode = Deadline then ReadDeadlineSet else MarkedIdle) else w.Happen(p, End)
     w.FinishClose p
+    if p.Protocol = Raw && w.Pick 8 = 7 then shed w p
     if p.Place = Place.Inside && p.Manner <> Mute then
         p.ClientDue <- min p.ClientDue (w.Now + 1 + (if p.Manner = Endless then w.Pick 4 else w.Pick 90))
 
@@ -152,6 +173,7 @@ let private work (w: World) (p: Peer) i =
         p.Slots[i].Due <- if p.Manner = Stuck && w.Pick 2 = 1 then Time.Never else w.Soon 9
         w.Tally.Count Happening.RequestBegun
         if p.Protocol = Raw then mark w p (if p.Mode = Manual then MarkedInUse else BytesRead) else w.Happen(p, Begin)
+    | Request.Begun when p.Protocol = Raw && not p.ServerClosed && not p.WasReset && w.Pick 16 = 15 -> disown w p
     | Request.Begun -> head w p i
     | Request.HeadOut -> finish w p i
     | _ -> p.Slots[i].Due <- Time.Never

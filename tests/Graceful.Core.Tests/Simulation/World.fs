@@ -218,7 +218,9 @@ type World(choices: Choices, size: int, planted: Planted) =
         | Hijack
         | Retire
         | Reap
+        | Shed
         | Abort
+        | Disown
         | Ended ->
             tally.Count Happening.StepRepeated
             let struct (again, effect) = Connection.step event next
@@ -239,7 +241,7 @@ type World(choices: Choices, size: int, planted: Planted) =
     /// Nobody works on it: what is written goes out, and then the end.
     member private w.Close(p: Peer) =
         if p.ServerClosed then w.Break "a connection was closed twice"
-        if not w.Leaving then w.Break "closed though nobody leaves"
+        if not w.Leaving && not p.Shedding then w.Break "closed though nobody leaves"
         if p.AtWork > 0 then w.Break "a request in flight was cut by a close"
         // A raw connection that is marked idle expects nothing more, and can be told nothing.
         if w.Quiet > 0 && not p.Told && not p.Reaping && p.Protocol <> Raw then w.Break "closed, and neither told nor quiet"

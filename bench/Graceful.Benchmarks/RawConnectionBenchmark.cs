@@ -1,0 +1,199 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Graceful.Benchmarks;
+
+/// <summary>
+/// What a raw connection costs: a pair of marks; an echo over loopback against a bare NetworkStream, both in this very process and in
+/// turn; and how soon a drain ends after the last one left.
+/// </summary>
+internal static class RawConnectionBenchmark
+{
+    private const int Pairs = 200_000;
+    private const int Echoes = 5_000;
+    private const int Length = 64;
+    private const double MostNanoseconds = 20;
+    private const double LeastRatio = 0.98;
+
+    public static async Task<bool> RunAsync(int rounds)
+    {
+        var marks = await MarksAsync(rounds).ConfigureAwait(false);
+        var echo = await EchoAsync(Math.Max(1, rounds / 2)).ConfigureAwait(false);
+        return await DrainsAsync(rounds).ConfigureAwait(false) && marks && echo;
+    }
+
+    private static async Task<bool> MarksAsync(int rounds)
+    {
+        await using var listener = new GracefulListener(Listening(), ConnectionMode.Manual);
+        var (server, client) = await PairAsync(listener).ConfigureAwait(false);
+        await using var _ = server;
+        using var __ = client;
+        for (var i = 0; i < 50; i++)
+        {
+            Mark(server, Pairs / 10);
+        }
+
+        var times = new double[rounds];
+        var allocated = 0L;
+        for (var round = 0; round < rounds; round++)
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            var start = Stopwatch.GetTimestamp();
+            Mark(server, Pairs);
+            times[round] = Stopwatch.GetElapsedTime(start).TotalNanoseconds / Pairs;
+            allocated += GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+
+        var time = Median(times);
+        var good = time <= MostNanoseconds && allocated == 0;
+        Console.WriteLine(FormattableString.Invariant(
+            $"MarkInUse and MarkIdle, {rounds} rounds of {Pairs:N0} pairs, median: {time:0.00} ns (at most {MostNanoseconds:0})   {allocated} B allocated   {(good ? "as promised" : "NOT as promised")}"));
+        return good;
+    }
+
+    private static async Task<bool> EchoAsync(int rounds)
+    {
+        using var plainSocket = Listening();
+        using var toPlain = Connect(plainSocket.LocalEndPoint!);
+        var plain = ServePlainAsync(new NetworkStream(await plainSocket.AcceptAsync().ConfigureAwait(false), ownsSocket: true));
+        await using var listener = new GracefulListener(Listening(), ConnectionMode.Automatic);
+        var (server, toGraceful) = await PairAsync(listener).ConfigureAwait(false);
+        var graceful = ServeGracefulAsync(server);
+        for (var i = 0; i < 10; i++)
+        {
+            Slice(toPlain);
+            Slice(toGraceful);
+        }
+
+        var figures = new (double Plain, double Graceful)[rounds];
+        for (var round = 0; round < rounds; round++)
+        {
+            var first = round % 2 == 0;
+            var one = Slice(first ? toPlain : toGraceful);
+            var other = Slice(first ? toGraceful : toPlain);
+            figures[round] = first ? (one, other) : (other, one);
+        }
+
+        toPlain.Dispose();
+        toGraceful.Dispose();
+        await Task.WhenAll(plain, graceful).ConfigureAwait(false);
+        var ratio = Median(figures.Select(f => f.Graceful / f.Plain));
+        Console.WriteLine(FormattableString.Invariant(
+            $"Echo of {Length} bytes, {rounds} rounds of {Echoes:N0}, medians: NetworkStream {Median(figures.Select(f => f.Plain)):N0}/s   GracefulConnection {Median(figures.Select(f => f.Graceful)):N0}/s   in pairs {ratio:0.000} (at least {LeastRatio:0.00})   {(ratio >= LeastRatio ? "as promised" : "NOT as promised")}"));
+        return ratio >= LeastRatio;
+    }
+
+    private static async Task<bool> DrainsAsync(int rounds)
+    {
+        var times = new double[rounds];
+        for (var round = 0; round < rounds; round++)
+        {
+            await using var listener = new GracefulListener(Listening(), ConnectionMode.Manual);
+            var (server, client) = await PairAsync(listener).ConfigureAwait(false);
+            server.MarkInUse();
+            var ended = listener.DrainAsync().ContinueWith(
+                static _ => Stopwatch.GetTimestamp(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            while (!server.IsRetiring)
+            {
+                await Task.Delay(1).ConfigureAwait(false);
+            }
+
+            server.MarkIdle();
+            var left = Stopwatch.GetTimestamp();
+            times[round] = Stopwatch.GetElapsedTime(left, await ended.ConfigureAwait(false)).TotalMicroseconds;
+            client.Dispose();
+        }
+
+        var median = Median(times);
+        Console.WriteLine(FormattableString.Invariant(
+            $"End of a drain after the last one left, {rounds} drains: median {median:0} us, most {times.Max():0} us (at most 1,000)   {(median <= 1000 ? "as promised" : "NOT as promised")}"));
+        return median <= 1000;
+    }
+
+    private static void Mark(GracefulConnection connection, int pairs)
+    {
+        for (var i = 0; i < pairs; i++)
+        {
+            connection.MarkInUse();
+            connection.MarkIdle();
+        }
+    }
+
+    private static async Task ServePlainAsync(NetworkStream stream)
+    {
+        await using var _ = stream.ConfigureAwait(false);
+        var buffer = new byte[Length];
+        while (true)
+        {
+            var bytes = await stream.ReadAsync(buffer.AsMemory()).ConfigureAwait(false);
+            if (bytes == 0)
+            {
+                return;
+            }
+
+            await stream.WriteAsync(buffer.AsMemory(0, bytes)).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task ServeGracefulAsync(GracefulConnection stream)
+    {
+        await using var _ = stream.ConfigureAwait(false);
+        var buffer = new byte[Length];
+        while (true)
+        {
+            var bytes = await stream.ReadAsync(buffer.AsMemory()).ConfigureAwait(false);
+            if (bytes == 0)
+            {
+                return;
+            }
+
+            await stream.WriteAsync(buffer.AsMemory(0, bytes)).ConfigureAwait(false);
+            stream.MarkIdle();
+        }
+    }
+
+    /// <summary>Echoes a second.</summary>
+    private static double Slice(Socket client)
+    {
+        Span<byte> buffer = stackalloc byte[Length];
+        var start = Stopwatch.GetTimestamp();
+        for (var i = 0; i < Echoes; i++)
+        {
+            client.Send(buffer);
+            for (var left = Length; left > 0;)
+            {
+                left -= client.Receive(buffer[..left]);
+            }
+        }
+
+        return Echoes / Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    private static Socket Listening()
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        socket.Listen();
+        return socket;
+    }
+
+    private static Socket Connect(EndPoint to)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        socket.Connect(to);
+        return socket;
+    }
+
+    private static async Task<(GracefulConnection Server, Socket Client)> PairAsync(GracefulListener listener)
+    {
+        var client = Connect(listener.LocalEndPoint);
+        return ((await listener.AcceptAsync().ConfigureAwait(false))!, client);
+    }
+
+    private static double Median(IEnumerable<double> values)
+    {
+        var sorted = values.Order().ToArray();
+        return sorted[sorted.Length / 2];
+    }
+}

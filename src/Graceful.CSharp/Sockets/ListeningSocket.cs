@@ -1,0 +1,93 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Graceful.Sockets;
+
+/// <summary>A listening socket, and how newcomers are kept away from it before it closes.</summary>
+internal static class ListeningSocket
+{
+    private const int SolSocket = 1;
+    private const int SoAcceptConn = 30;
+
+    /// <exception cref="ArgumentException">It is not a stream socket that is bound and listens.</exception>
+    public static void Check(Socket listener, string parameter)
+    {
+        ArgumentNullException.ThrowIfNull(listener, parameter);
+        if (listener.SocketType != SocketType.Stream)
+        {
+            throw Bad($"is one of type {listener.SocketType}");
+        }
+
+        if (listener.LocalEndPoint is null)
+        {
+            throw Bad("is not bound");
+        }
+
+        if (!Listens(listener))
+        {
+            throw Bad("does not listen");
+        }
+
+        ArgumentException Bad(string what) =>
+            new($"The socket {what}; allowed is a stream socket, TCP or Unix, after its Bind and its Listen.", parameter);
+    }
+
+    /// <summary>
+    /// Keeps newcomers away from a socket whose queue we empty before it closes: TCP as well as the system allows, and then half-done
+    /// handshakes get their time; a Unix socket loses its file.
+    /// </summary>
+    /// <returns>How it was done, and why not better.</returns>
+    public static async Task<(string Method, string? Remark)> KeepOutAsync(
+        Socket socket, EndPoint endpoint, IntakeMethod? wanted, TimeSpan settleTime, TimeProvider time)
+    {
+        if (endpoint is UnixDomainSocketEndPoint && endpoint.ToString() is [not '@', ..] path)
+        {
+            // Whoever comes now finds no file, which says the same as a refusal. (An abstract socket, with an '@', has none.)
+            return ("last call", TryDelete(path));
+        }
+
+        if (endpoint is not IPEndPoint)
+        {
+            return ("last call", null);
+        }
+
+        var stop = IntakeStop.Begin(socket, wanted);
+        if (stop.Method != IntakeMethod.LastCall && settleTime > TimeSpan.Zero)
+        {
+            await Task.Delay(settleTime, time).ConfigureAwait(false);
+        }
+
+        return (stop.Method switch
+        {
+            IntakeMethod.SynFilter => "SYN filter",
+            IntakeMethod.Unplug => "unplugged",
+            _ => "last call",
+        },
+            stop.Why);
+    }
+
+    private static string? TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return $"its file stayed: {e.Message}";
+        }
+    }
+
+    private static bool Listens(Socket socket)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return true;
+        }
+
+        Span<byte> listens = stackalloc byte[sizeof(int)];
+        socket.GetRawSocketOption(SolSocket, SoAcceptConn, listens);
+        return listens[0] != 0 || listens[^1] != 0;
+    }
+}

@@ -1,0 +1,140 @@
+using System.Net.Security;
+using System.Net.Sockets;
+using Graceful.Tests.Support;
+
+namespace Graceful.Tests.RawSockets;
+
+/// <summary>With TLS, connections come out authenticated, and handshakes hold up nobody.</summary>
+public sealed class OverTls
+{
+    private static GracefulListenerOptions WithTls(TimeSpan? limit = null) => new()
+    {
+        Tls = new SslServerAuthenticationOptions { ServerCertificate = Certificate.ForTests, ApplicationProtocols = [new SslApplicationProtocol("line")] },
+        HandshakeLimit = limit ?? TimeSpan.FromSeconds(10),
+    };
+
+    [Fact]
+    public async Task Streams_come_out_authenticated_and_their_reads_count()
+    {
+        await using var rig = new Rig(ConnectionMode.Automatic, options: WithTls());
+        var accepting = rig.AcceptAsync();
+        await using var client = await HandshakeAsync(await rig.ConnectAsync());
+        var server = await accepting;
+        Assert.True(server.Tls!.IsAuthenticated);
+        Assert.Equal("line", server.Tls.NegotiatedApplicationProtocol.ToString());
+        Assert.Equal(ConnectionPhase.New, server.Phase);
+        await client.SayAsync("hello");
+        Assert.Equal("hello", await server.HearAsync());
+        Assert.Equal(ConnectionPhase.Active, server.Phase);
+        await server.SayAsync("answer");
+        Assert.Equal("answer", await client.HearAsync());
+        server.SetReadDeadline(TimeSpan.FromMilliseconds(20));
+        await Assert.ThrowsAsync<IOException>(() => server.HearAsync());
+        server.SetReadDeadline(null);
+        var drain = rig.Listener.DrainAsync();
+        await Limits.Until(() => server.IsRetiring, "the drain has begun");
+        await client.SayAsync("once more");
+        Assert.Equal("once more", await server.HearAsync());
+        await server.SayAsync("and done");
+        server.MarkIdle();
+        Assert.Equal("and done", await client.HearAsync());
+        Assert.Equal("", await client.HearAsync());
+        Assert.Equal("", await server.HearAsync());
+        await drain.Soon("The drain");
+    }
+
+    [Fact]
+    public async Task A_slow_handshake_and_a_failed_one_hold_neither_accepts_nor_the_drain()
+    {
+        await using var rig = new Rig(ConnectionMode.Automatic, options: WithTls());
+        var accepting = rig.AcceptAsync();
+        var silent = await rig.ConnectAsync();
+        var half = await rig.ConnectAsync();
+        await half.SayAsync("\u0016\u0003\u0001");
+        var wrong = await rig.ConnectAsync();
+        await wrong.SayAsync("GET / HTTP/1.1\r\n\r\n");
+        await using var client = await HandshakeAsync(await rig.ConnectAsync());
+        var server = await accepting;
+        await client.SayAsync("hello");
+        Assert.Equal("hello", await server.HearAsync());
+        accepting = rig.AcceptAsync();
+        await using var second = await HandshakeAsync(await rig.ConnectAsync());
+        var idle = await accepting;
+        var last = rig.Listener.AcceptAsync().AsTask();
+        var leaving = rig.LeaveAsync();
+        await silent.EndsAsync();
+        Assert.Equal("", await second.HearAsync());
+        Assert.Equal("", await idle.HearAsync());
+        await server.SayAsync("bye");
+        server.MarkIdle();
+        Assert.Equal("bye", await client.HearAsync());
+        Assert.Null(await last.Soon("The end of the accepts"));
+        Assert.Equal(0, (await leaving).ExitCode);
+    }
+
+    [Fact]
+    public async Task A_handshake_that_takes_too_long_is_ended()
+    {
+        await using var rig = new Rig(ConnectionMode.Automatic, options: WithTls(TimeSpan.FromMilliseconds(50)));
+        var accepting = rig.Listener.AcceptAsync().AsTask();
+        var silent = await rig.ConnectAsync();
+        await silent.EndsAsync();
+        await Limits.Until(() => rig.Listener.Connections.Values.Sum() == 0, "it has left");
+        Assert.False(accepting.IsCompleted);
+        rig.Listener.Close();
+        Assert.Null(await accepting.Soon("The end"));
+    }
+
+    [Fact]
+    public async Task Whoever_waits_in_the_queue_on_the_way_out_is_authenticated_and_served()
+    {
+        await using var rig = new Rig(ConnectionMode.Automatic, options: WithTls());
+        var clients = new List<Task<SslStream>>();
+        for (var i = 0; i < 5; i++)
+        {
+            clients.Add(HandshakeAsync(await rig.ConnectAsync()));
+        }
+
+        rig.Graceful.Close();
+        for (var i = 0; i < 5; i++)
+        {
+            await using var server = await rig.AcceptAsync();
+            server.MarkInUse();
+            await server.SayAsync("answer");
+        }
+
+        Assert.Null(await rig.Listener.AcceptAsync().AsTask().Soon("The end"));
+        foreach (var client in await Task.WhenAll(clients))
+        {
+            Assert.Equal("answer", await client.HearAsync());
+            Assert.Equal("", await client.HearAsync());
+        }
+
+        Assert.Equal(0, (await rig.Engine.Exited.Soon("The end of the way out")).ExitCode);
+    }
+
+    [Fact]
+    public async Task A_disowned_stream_goes_on_encrypted()
+    {
+        await using var rig = new Rig(ConnectionMode.Manual, options: WithTls());
+        var accepting = rig.AcceptAsync();
+        await using var client = await HandshakeAsync(await rig.ConnectAsync());
+        var server = await accepting;
+        server.Disown();
+        await rig.Listener.DrainAllAsync().Soon("The drain");
+        await client.SayAsync("still");
+        Assert.Equal("still", await server.HearAsync());
+        await server.DisposeAsync();
+        Assert.Equal("", await client.HearAsync());
+    }
+
+    private static async Task<SslStream> HandshakeAsync(Socket client)
+    {
+        var stream = new SslStream(new NetworkStream(client), leaveInnerStreamOpen: false, Certificate.IsOurs);
+        await stream.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+        {
+            TargetHost = "localhost", ApplicationProtocols = [new SslApplicationProtocol("line")],
+        }).Soon("The handshake");
+        return stream;
+    }
+}

@@ -497,6 +497,32 @@ type Effect =
     /// The end was ordered, the process is still there, and somebody signals again: end it at once.
     | Terminate of code: int
 
+// ---- IdleLifetime ------------------------------------------------------------------------------------------------
+
+/// A lifetime of the user's own that ends when nothing was busy for a limit. It needs no server.
+[<RequireQualifiedAccess>]
+type IdleLifetime =
+    /// So many are busy; never none.
+    | Busy of many: int64
+    /// Nobody is, and it ends then.
+    | Quiet of due: Instant
+    /// It ended then.
+    | Expired of at: Instant
+    /// What it was part of ended before.
+    | ParentCancelled
+
+/// What happens to such a lifetime.
+[<RequireQualifiedAccess; Struct>]
+type IdleLifetimeEvent =
+    /// One more is busy.
+    | BecameBusy
+    /// One of them is not any more.
+    | BecameQuiet
+    /// Its end may have come; harmless at any time.
+    | Woke
+    /// What it is part of has ended.
+    | ParentCancelled
+
 
 /// How observations of a raw socket become events.
 module Mode =
@@ -732,6 +758,62 @@ module Request =
         elif pending then struct (WaitFor, floor)
         elif quietFor.Ticks < floor.Ticks then struct (WaitFor, floor - quietFor)
         else struct (GiveUp, Connection.closeTime)
+
+
+/// What keeps a server from being idle. Nobody counts it: connections are asked when the idle limit may have passed.
+module Use =
+    /// Whether a phase alone says that a connection is busy.
+    let isBusyPhase hijackedIsBusy phase =
+        match phase with
+        | New
+        | Active -> true
+        | Hijacked -> hijackedIsBusy
+        | Idle
+        | Closed -> false
+
+    /// Whether a connection is being used. `counts`: so does a request in flight, or the one that it was upgraded by; or it is
+    /// one without requests. Who has asked for nothing yet uses nothing: a probe of the bare connection is no use.
+    let isUse hijackedIsBusy counts connection =
+        match Connection.phase connection with
+        | New
+        | Idle -> false
+        | Active -> counts
+        | Hijacked -> counts && hijackedIsBusy
+        // A request that was faster than the close.
+        | Closed -> counts && Connection.inFlight connection > 0
+
+    /// Whether a connection keeps the server from being idle: it is being used, or may be at any moment.
+    let isBusy hijackedIsBusy counts connection =
+        match Connection.phase connection with
+        | New -> true
+        | Active
+        | Idle
+        | Hijacked
+        | Closed -> isUse hijackedIsBusy counts connection
+
+    /// Whether a use may end with an event. All others begin something, or only say what is to come.
+    let mayEnd event =
+        match event with
+        | End
+        | MarkIdle
+        | Hijack
+        | Abort
+        | Disown
+        | Ended -> true
+        | Begin
+        | Tell
+        | MarkInUse
+        | Retire
+        | Reap
+        | Shed -> false
+
+    /// Whether a request counts. `isTunnel`: it is one that upgraded a stream of its connection, which goes on without it.
+    let counts hijackedIsBusy isTunnel policy = Request.isCounted policy && (hijackedIsBusy || not isTunnel)
+
+    /// For how long nothing was used.
+    let quietFor (lastUse: Instant) (now: Instant) =
+        // Whoever used it last may have stopped after the look at the clock.
+        if lastUse > now then TimeSpan.Zero else now - lastUse
 
 
 /// Who is inside, and whether all have left.
@@ -1205,3 +1287,40 @@ module Lifecycle =
         match nextDue next with
         | ValueSome due -> struct (next, effects @ [ WakeAt due ])
         | ValueNone -> struct (next, effects)
+
+
+/// A lifetime that ends when nothing was busy for its limit, also when nothing ever was.
+module IdleLifetime =
+    /// One that begins now.
+    let initial limit (now: Instant) = IdleLifetime.Quiet(now + limit)
+
+    /// Whether it has ended.
+    let isOver state =
+        match state with
+        | IdleLifetime.Expired _
+        | IdleLifetime.ParentCancelled -> true
+        | IdleLifetime.Busy _
+        | IdleLifetime.Quiet _ -> false
+
+    /// When it must be woken at the latest.
+    let nextDue state =
+        match state with
+        | IdleLifetime.Quiet due -> ValueSome due
+        | IdleLifetime.Busy _
+        | IdleLifetime.Expired _
+        | IdleLifetime.ParentCancelled -> ValueNone
+
+    /// What an event makes of it.
+    let step limit (now: Instant) event state =
+        match state, event with
+        // Whoever comes when its time is over comes too late, however late the timer is.
+        | IdleLifetime.Quiet due, _ when now >= due -> IdleLifetime.Expired due
+        | IdleLifetime.Quiet _, IdleLifetimeEvent.BecameBusy -> IdleLifetime.Busy 1L
+        | IdleLifetime.Busy many, IdleLifetimeEvent.BecameBusy -> IdleLifetime.Busy(many + 1L)
+        | IdleLifetime.Busy many, IdleLifetimeEvent.BecameQuiet ->
+            if many > 1L then IdleLifetime.Busy(many - 1L) else IdleLifetime.Quiet(now + limit)
+        | (IdleLifetime.Quiet _ | IdleLifetime.Busy _), IdleLifetimeEvent.ParentCancelled -> IdleLifetime.ParentCancelled
+        // Late, repeated or impossible.
+        | IdleLifetime.Quiet _, (IdleLifetimeEvent.BecameQuiet | IdleLifetimeEvent.Woke)
+        | IdleLifetime.Busy _, IdleLifetimeEvent.Woke
+        | (IdleLifetime.Expired _ | IdleLifetime.ParentCancelled), _ -> state

@@ -454,13 +454,7 @@ type Model(config: Configuration, tables: Tables) =
 
     // ---- what the machines order --------------------------------------------------------------------------------
 
-    let busy word =
-        match Connection.phase (tables.Word word) with
-        | New
-        | Active
-        | Hijacked -> true
-        | Idle
-        | Closed -> false
+    let busy word = Use.isBusy true true (tables.Word word)
 
     let isRequestAtWork c = Request.isAtWork t[c + At.First] || Request.isAtWork t[c + At.Second]
 

@@ -13,6 +13,9 @@ public sealed class GracefulOptions
     /// <summary>Of a drill as well.</summary>
     internal static readonly TimeSpan MostLameDuck = TimeSpan.FromHours(1);
 
+    /// <summary>What an idle limit may be, in words.</summary>
+    internal const string IdleLimits = "between 00:00:00.0010000 and 30.00:00:00";
+
     private readonly List<HookRegistration> _hooks = [];
     private readonly List<Prevention> _preventions = [];
 
@@ -44,6 +47,22 @@ public sealed class GracefulOptions
     /// 5 s; zero ignores further signals.
     /// </summary>
     public TimeSpan DoubleKickWindow { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// The server leaves by itself, with the cause <see cref="StopCause.Idle"/> and the exit code of a clean way out, when nobody needed it for
+    /// this long; also when nobody ever did since its start. What counts is requests, work (<see cref="IGraceful.Begin"/>), connections that
+    /// have not asked for anything yet while they are open, and hijacked ones, see <see cref="HijackedIsBusy"/>. Idle keep-alive connections do
+    /// not count, nor do requests whose endpoint says <see cref="DrainMode.NotCounted"/>, as health probes do. Before it leaves it pauses
+    /// accepting and looks once more; who connects meanwhile calls it back and is served. There is no <see cref="LameDuck"/> then. Between one
+    /// millisecond and 30 days; the default is <see langword="null"/>: it stays.
+    /// </summary>
+    public TimeSpan? IdleLimit { get; set; }
+
+    /// <summary>
+    /// Whether a hijacked connection, a WebSocket for instance, counts for the <see cref="IdleLimit"/> as long as it is open. The default is
+    /// true; false lets a server leave that has nothing but such connections: they are ended as on any way out.
+    /// </summary>
+    public bool HijackedIsBusy { get; set; } = true;
 
     /// <summary>
     /// How long handshakes that are half done get to finish after new ones were kept out, before a listener is closed;
@@ -236,6 +255,11 @@ public sealed class GracefulOptions
             yield return Text(nameof(DoubleKickWindow), DoubleKickWindow, "between zero and 00:01:00");
         }
 
+        if (IdleLimit is { } idle && !IsIdleLimit(idle))
+        {
+            yield return Text(nameof(IdleLimit), idle, $"{IdleLimits}, or null");
+        }
+
         if (Outside(SettleTime, TimeSpan.FromSeconds(10)))
         {
             yield return Text(nameof(SettleTime), SettleTime, "between zero and 00:00:10");
@@ -304,6 +328,8 @@ public sealed class GracefulOptions
         }
     }
 
+    internal static bool IsIdleLimit(TimeSpan limit) => limit >= TimeSpan.FromMilliseconds(1) && limit <= TimeSpan.FromDays(30);
+
     /// <summary>From the trigger to the exit at the latest; <see cref="Timeout.InfiniteTimeSpan"/> when nothing limits it.</summary>
     internal TimeSpan Budget() => GracePeriod == Timeout.InfiniteTimeSpan
         ? Timeout.InfiniteTimeSpan
@@ -328,7 +354,7 @@ public sealed class GracefulOptions
         QuietPeriod,
         GracePeriod == Timeout.InfiniteTimeSpan ? FSharpValueOption<TimeSpan>.None : FSharpValueOption<TimeSpan>.Some(GracePeriod),
         DoubleKickWindow,
-        FSharpValueOption<TimeSpan>.None,
+        IdleLimit is { } idle ? FSharpValueOption<TimeSpan>.Some(idle) : FSharpValueOption<TimeSpan>.None,
         TimeSpan.Zero,
         [.. hooks.Select(hook => hook.ToCore())]);
 

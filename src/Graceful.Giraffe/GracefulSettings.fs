@@ -131,6 +131,20 @@ module GracefulSettings =
         options.DoubleKickWindow <- duration
         options
 
+    /// <summary>The server leaves by itself when nobody needed it for this long, also when nobody ever did; by default it stays.</summary>
+    /// <param name="duration">Between one millisecond and 30 days.</param>
+    /// <param name="options">The options.</param>
+    let idleLimit (duration: TimeSpan) (options: GracefulOptions) =
+        options.IdleLimit <- Nullable duration
+        options
+
+    /// <summary>Whether a WebSocket, or whatever else a connection was upgraded to, keeps a server with an idle limit; true by default.</summary>
+    /// <param name="isBusy">False lets a server leave that has nothing but such connections.</param>
+    /// <param name="options">The options.</param>
+    let hijackedIsBusy (isBusy: bool) (options: GracefulOptions) =
+        options.HijackedIsBusy <- isBusy
+        options
+
     /// <summary>How long handshakes that are half done get to finish before a listener is closed; 100 ms by default.</summary>
     /// <param name="duration">Between zero and ten seconds; at least a round trip to the clients.</param>
     /// <param name="options">The options.</param>

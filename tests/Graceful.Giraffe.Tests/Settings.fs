@@ -130,6 +130,8 @@ let private settings: (string * (GracefulOptions -> GracefulOptions) * (Graceful
       "QuietPeriod", quietPeriod second, (fun o -> o.QuietPeriod = second)
       "GracePeriod", gracePeriod second, (fun o -> o.GracePeriod = second)
       "DoubleKickWindow", doubleKickWindow second, (fun o -> o.DoubleKickWindow = second)
+      "IdleLimit", idleLimit second, (fun o -> o.IdleLimit = Nullable second)
+      "HijackedIsBusy", hijackedIsBusy false, (fun o -> not o.HijackedIsBusy)
       "SettleTime", settleTime second, (fun o -> o.SettleTime = second)
       "Intake", intake IntakeMethod.LastCall, (fun o -> o.Intake = Nullable IntakeMethod.LastCall)
       "StateHandler", onConnection (fun _ _ _ -> ()), (fun o -> not (isNull (box o.StateHandler)))

@@ -18,11 +18,19 @@ internal struct ConnectionCell
     [FieldOffset(72)]
     private long _edge;
 
+    // When a use that counts was last seen to end, by the engine's clock. Only written where there is an idle limit.
+    [FieldOffset(80)]
+    private long _use;
+
     public readonly long LastEdge => _edge;
+
+    public readonly Instant LastUse => Instant.NewInstant(Volatile.Read(in _use));
 
     public readonly Connection Now => Unsafe.BitCast<uint, Connection>(Volatile.Read(in _word));
 
     public void StampEdge() => _edge = Environment.TickCount64;
+
+    public void StampUse(Instant now) => Volatile.Write(ref _use, now.ticks);
 
     /// <summary>Applies an event; returns what must be done, one of <see cref="ConnectionEffect.Tags"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

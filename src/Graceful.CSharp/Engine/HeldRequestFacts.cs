@@ -1,5 +1,6 @@
 using Graceful.Core;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 
 namespace Graceful.Engine;
@@ -13,25 +14,13 @@ internal readonly record struct HeldRequestFacts(string ConnectionId, HttpContex
     public TimeSpan Age => TimeSpan.FromMilliseconds(Environment.TickCount64 - Since);
 
     /// <summary>What its endpoint says of it. Without an endpoint, or when that can't be told, it must finish.</summary>
-    public DrainPolicy Policy
-    {
-        get
-        {
-            try
-            {
-                return Context.GetEndpoint()?.Metadata.GetMetadata<DrainAttribute>()?.Policy ?? DrainPolicy.MustFinish;
-            }
-#pragma warning disable CA1031 // See below.
-            catch (Exception)
-#pragma warning restore CA1031
-            {
-                return DrainPolicy.MustFinish;
-            }
-        }
-    }
+    public DrainPolicy Policy => PolicyOf(Context);
 
     /// <summary>Whether it is anything that keeps the server busy.</summary>
     public bool IsCounted => Core.Request.isCounted(Policy);
+
+    /// <summary>Whether a request keeps a server with an idle limit.</summary>
+    public static bool IsUse(HttpContext context, IdleWatch idle) => Use.counts(idle.HijackedIsBusy, IsTunnel(context), PolicyOf(context));
 
     public HeldRequest ToHeld()
     {
@@ -48,6 +37,35 @@ internal readonly record struct HeldRequestFacts(string ConnectionId, HttpContex
         {
             // It ended between two of our reads. A report can bear that.
             return new HeldRequest(ConnectionId, "?", "?", Age);
+        }
+    }
+
+    /// <summary>A WebSocket on HTTP/2 is a request that lasts; on HTTP/1.1 its connection is hijacked.</summary>
+    private static bool IsTunnel(HttpContext context)
+    {
+        try
+        {
+            return context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true };
+        }
+#pragma warning disable CA1031 // As in a text: it may have been reset under our eyes.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return false;
+        }
+    }
+
+    private static DrainPolicy PolicyOf(HttpContext context)
+    {
+        try
+        {
+            return context.GetEndpoint()?.Metadata.GetMetadata<DrainAttribute>()?.Policy ?? DrainPolicy.MustFinish;
+        }
+#pragma warning disable CA1031 // As in a text: it may have been reset under our eyes.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return DrainPolicy.MustFinish;
         }
     }
 }

@@ -17,6 +17,9 @@ internal sealed class LifecycleEngine : IDisposable
     /// <summary>How long a log may hold up the exit.</summary>
     public static readonly TimeSpan LastWordsLimit = TimeSpan.FromSeconds(2);
 
+    /// <summary>How long listeners may take to pause, each of which promises to be quicker.</summary>
+    private static readonly TimeSpan PauseLimit = TimeSpan.FromSeconds(3);
+
     [ThreadStatic]
     private static bool _insideMailbox;
 
@@ -45,6 +48,7 @@ internal sealed class LifecycleEngine : IDisposable
     private long _deadline = long.MaxValue;
     private bool _ready = true;
     private Instant? _drainBegan;
+    private Task? _pausing;
 
     public LifecycleEngine(GracefulOptions options, ILogger log)
     {
@@ -62,7 +66,14 @@ internal sealed class LifecycleEngine : IDisposable
         _timer = options.TimeProvider.CreateTimer(
             static engine => ((LifecycleEngine)engine!).Post(Event.Woke), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         StateHandler = options.StateHandler;
+        Idle = options.IdleLimit is null ? null : new IdleWatch(_clock, options.HijackedIsBusy);
         OwnsProcess = options.OwnsProcess;
+        if (LifecycleModule.nextDue(_state) is { IsSome: true } due)
+        {
+            // No step has ordered the first wake-up.
+            WakeAt(due.Value, now);
+        }
+
         _ = Task.Run(RunAsync);
     }
 
@@ -84,6 +95,9 @@ internal sealed class LifecycleEngine : IDisposable
     public StopReason? Reason => _report.Reason;
 
     public ConnectionStateHandler? StateHandler { get; }
+
+    /// <summary>Since when nobody needed the server; null without an idle limit.</summary>
+    public IdleWatch? Idle { get; }
 
     /// <summary>Whether the process ends with this server.</summary>
     public bool OwnsProcess { get; }
@@ -255,7 +269,16 @@ internal sealed class LifecycleEngine : IDisposable
     public bool IsAskedToStop => Departure.IsAsked;
 
     /// <summary>The listeners are bound: from now on there is something that can be closed.</summary>
-    public void StartedUp() => _startedUp.TrySetResult();
+    public void StartedUp()
+    {
+        // Before: whoever waits for the start looks at once.
+        if (!HasStartedUp)
+        {
+            Idle?.Started();
+        }
+
+        _startedUp.TrySetResult();
+    }
 
     /// <summary>Hooks that start when there is no way back find that the host was told.</summary>
     public void StartHooksAfter(WaitHandle hostIsTold)
@@ -291,9 +314,19 @@ internal sealed class LifecycleEngine : IDisposable
         }
     }
 
+    /// <summary>All that lets connections in.</summary>
+    public IIntake[] Intakes()
+    {
+        lock (_intakes)
+        {
+            return [.. _intakes];
+        }
+    }
+
     /// <summary>A connection's last effect: it is out of the table and has left the gate.</summary>
     public void Leave(TrackedConnection connection)
     {
+        Idle?.Used(connection.LastUse);
         Table.Remove(connection);
         Step(GateEvent.Leave);
     }
@@ -301,6 +334,7 @@ internal sealed class LifecycleEngine : IDisposable
     /// <summary>The end of work that was let in.</summary>
     public void Leave(WorkToken work)
     {
+        Idle?.Used(Idle.Now);
         Works.Remove(work);
         if (IsAskedToStop && !_aborting.IsCancellationRequested)
         {
@@ -505,9 +539,19 @@ internal sealed class LifecycleEngine : IDisposable
         switch (effect)
         {
             case Effect.WakeAt due:
-                // Timers count whole milliseconds; rounded up, so that one wake-up is enough.
-                var wait = Math.Ceiling(Math.Max(0, TimeSpan.FromTicks(due.Item.ticks - now.ticks).TotalMilliseconds));
-                _timer.Change(TimeSpan.FromMilliseconds(Math.Min(wait, MostTimerMilliseconds)), Timeout.InfiniteTimeSpan);
+                WakeAt(due.Item, now);
+                break;
+            case { IsSampleIdle: true }:
+                // It may be a long walk, so not on the mailbox.
+                var pausing = _pausing;
+                _ = Task.Run(() => SampleAsync(pausing));
+                break;
+            case { IsPauseAccepting: true }:
+                _pausing = PauseAsync();
+                break;
+            case { IsResumeAccepting: true }:
+                _pausing = null;
+                Array.ForEach(Intakes(), static intake => intake.Resume());
                 break;
             case { IsFailReadiness: true }:
                 Volatile.Write(ref _ready, false);
@@ -582,9 +626,16 @@ internal sealed class LifecycleEngine : IDisposable
 
                 break;
             default:
-                // Idle expiry and hand-over: nobody asks for them yet, and without being asked the core orders nothing.
+                // Hand-over: nobody asks for it yet, and without being asked the core orders nothing.
                 throw new NotSupportedException($"No adapter obeys {effect} yet.");
         }
+    }
+
+    private void WakeAt(Instant due, Instant now)
+    {
+        // Timers count whole milliseconds; rounded up, so that one wake-up is enough.
+        var wait = Math.Ceiling(Math.Max(0, TimeSpan.FromTicks(due.ticks - now.ticks).TotalMilliseconds));
+        _timer.Change(TimeSpan.FromMilliseconds(Math.Min(wait, MostTimerMilliseconds)), Timeout.InfiniteTimeSpan);
     }
 
     private Task AnnounceAsync(Departure departure, StopReason? reason)
@@ -708,20 +759,47 @@ internal sealed class LifecycleEngine : IDisposable
     {
         // A stop during start-up: what is being bound is bound first, and then closed in order.
         await _startedUp.Task.ConfigureAwait(false);
-        IIntake[] intakes;
         lock (_intakes)
         {
-            intakes = [.. _intakes];
             _haveIntakesClosed = true;
         }
 
         try
         {
-            _report.Intakes = await Task.WhenAll(intakes.Select(intake => intake.StopAsync(successorHasThem))).ConfigureAwait(false);
+            _report.Intakes = await Task.WhenAll(Intakes().Select(intake => intake.StopAsync(successorHasThem))).ConfigureAwait(false);
         }
         finally
         {
             Post(Event.ListenersClosed);
+        }
+    }
+
+    private async Task PauseAsync() => await Task.WhenAll(Intakes().Select(static intake => intake.PauseAsync())).ConfigureAwait(false);
+
+    /// <param name="pausing">The pause that comes first, of the second look.</param>
+    private async Task SampleAsync(Task? pausing)
+    {
+        // A look that fails passes for one that found somebody: the next one comes when the limit may have passed again.
+        var sample = Event.NewIdleSampled(1, TimeSpan.Zero);
+        try
+        {
+            await _startedUp.Task.ConfigureAwait(false);
+            if (pausing is not null)
+            {
+                await pausing.WaitAsync(PauseLimit).ConfigureAwait(false);
+            }
+
+            sample = Idle!.Look(Table, Works, pausing is null ? [] : Intakes());
+        }
+#pragma warning disable CA1031 // See above.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Say(() => Log.IdleLookFailed(_log, e));
+        }
+        finally
+        {
+            Post(sample);
         }
     }
 

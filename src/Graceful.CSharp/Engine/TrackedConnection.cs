@@ -9,8 +9,8 @@ namespace Graceful.Engine;
 /// </summary>
 internal abstract class TrackedConnection(LifecycleEngine engine, string id)
 {
-    // Either is rare, so requests look at this alone.
-    private readonly bool _isWatched = engine.StateHandler is not null || engine.Recorder is not null;
+    // Each is rare, so requests look at this alone.
+    private readonly bool _isWatched = engine.StateHandler is not null || engine.Recorder is not null || engine.Idle is not null;
     private ConnectionCell _cell;
     private List<RequestCut>? _cuts;
     private bool _told;
@@ -32,6 +32,12 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     protected void StampEdge() => _cell.StampEdge();
 
     public Connection Now => _cell.Now;
+
+    /// <summary>Whether it keeps a server with an idle limit from being idle.</summary>
+    public bool IsBusyFor(IdleWatch idle) => Use.isBusy(idle.HijackedIsBusy, HasUse(idle), _cell.Now);
+
+    /// <summary>When it was last seen in use, where there is an idle limit; the beginning of time when it never was.</summary>
+    public Instant LastUse => _cell.LastUse;
 
     /// <summary>What a record calls it; 0 as long as no record knows it. The recorder's own.</summary>
     public int RecordNumber { get; set; }
@@ -60,10 +66,12 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     }
 
     /// <summary>Applies an event and obeys what it orders. Any thread.</summary>
+    /// <param name="happened">The event.</param>
+    /// <param name="ending">Of the end of a request, its context, where there is one.</param>
     /// <returns>What was ordered, one of <see cref="ConnectionEffect.Tags"/>.</returns>
-    public int Apply(ConnectionEvent happened)
+    public int Apply(ConnectionEvent happened, HttpContext? ending = null)
     {
-        var effect = _isWatched ? StepWatched(happened) : _cell.Step(happened);
+        var effect = _isWatched ? StepWatched(happened, ending) : _cell.Step(happened);
         switch (effect)
         {
             case ConnectionEffect.Tags.AskToClose:
@@ -108,7 +116,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
             Engine.Recorder?.Ended(this, request);
         }
 
-        Ended();
+        Ended(request.Context);
     }
 
     /// <summary>The notice is on its way to the client.</summary>
@@ -223,12 +231,15 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         return rest < again ? rest : again;
     }
 
+    /// <summary>Whether a request in flight, or the one that it was upgraded by, counts; so does whoever has no requests.</summary>
+    protected virtual bool HasUse(IdleWatch idle) => true;
+
     /// <summary>The end of a request, as it is told.</summary>
-    protected void Ended()
+    protected void Ended(HttpContext? request)
     {
         // Stamped first: whoever sees the connection idle sees since when.
         _cell.StampEdge();
-        Apply(ConnectionEvent.End);
+        Apply(ConnectionEvent.End, request);
     }
 
     /// <summary>The end of a request that may have been about to be cut off.</summary>
@@ -314,11 +325,18 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     private async Task EndAfterAsync(RequestCut cut)
     {
         await cut.Over.ConfigureAwait(false);
-        Ended();
+        Ended(request: null);
     }
 
-    private int StepWatched(ConnectionEvent happened)
+    private int StepWatched(ConnectionEvent happened, HttpContext? ending)
     {
+        if (Engine.Idle is { } idle && Use.mayEnd(happened)
+            && Use.isUse(idle.HijackedIsBusy, ending is null ? HasUse(idle) : HeldRequestFacts.IsUse(ending, idle), _cell.Now))
+        {
+            // Stamped first: whoever sees that this use has ended sees when.
+            _cell.StampUse(idle.Now);
+        }
+
         var effect = Engine.Recorder is { } recorder
             ? recorder.Step(this, ref _cell, happened, out var from, out var to)
             : _cell.Step(happened, out from, out to);

@@ -25,6 +25,7 @@ internal sealed class KestrelConnection : TrackedConnection
     private HttpContext? _current;
     private Protocol _protocol;
     private bool _isLookedAt;
+    private bool _isUpgradeUse;
     private int _givenUp;
 
     public KestrelConnection(LifecycleEngine engine, ConnectionContext transport)
@@ -100,6 +101,27 @@ internal sealed class KestrelConnection : TrackedConnection
         }
     }
 
+    protected override bool HasUse(IdleWatch idle)
+    {
+        if (_protocol != Protocol.Multiplexed)
+        {
+            return ConnectionModule.phase(Now).IsHijacked ? _isUpgradeUse : _current is not { } current || HeldRequestFacts.IsUse(current, idle);
+        }
+
+        lock (Requests)
+        {
+            foreach (var stream in _streams)
+            {
+                if (HeldRequestFacts.IsUse(stream.Context, idle))
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
     protected override IReadOnlyList<HeldRequestFacts> InFlight()
     {
         if (_protocol != Protocol.Http1)
@@ -138,7 +160,7 @@ internal sealed class KestrelConnection : TrackedConnection
             _givenUp++;
         }
 
-        Ended();
+        Ended(request: null);
     }
 
     protected override TimeSpan SweepRest(TimeSpan quietPeriod)
@@ -221,6 +243,7 @@ internal sealed class KestrelConnection : TrackedConnection
         var response = _current!.Response;
         if (response.StatusCode == SwitchingProtocols)
         {
+            _isUpgradeUse = Engine.Idle is { } idle && HeldRequestFacts.IsUse(_current, idle);
             Apply(ConnectionEvent.Hijack);
         }
         else
@@ -240,7 +263,7 @@ internal sealed class KestrelConnection : TrackedConnection
             return EndWhileLeaving();
         }
 
-        Ended();
+        Ended(_current);
         return Volatile.Read(ref _isLookedAt) ? EndUnderTheirEyes() : Task.CompletedTask;
     }
 

@@ -38,6 +38,8 @@ internal sealed class LoneRequest : TrackedConnection
         return true;
     }
 
+    protected override bool HasUse(IdleWatch idle) => HeldRequestFacts.IsUse(_context, idle);
+
     protected override IReadOnlyList<HeldRequestFacts> InFlight() => _hasEnded ? [] : [Facts];
 
     protected override void GiveUp(RequestCut cut) => Apply(ConnectionEvent.Ended);

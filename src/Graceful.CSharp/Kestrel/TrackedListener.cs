@@ -24,15 +24,36 @@ internal sealed class TrackedListener(
     /// <summary>The last call is over at once; this is for an accept loop that is stuck.</summary>
     private static readonly TimeSpan LastCallLimit = TimeSpan.FromSeconds(2);
 
+    /// <summary>An accept ends at once when it is told to; this is for one that does not hear.</summary>
+    private static readonly TimeSpan PauseLimit = TimeSpan.FromSeconds(2);
+
     private readonly ILogger _log = loggers.CreateLogger(Log.Category);
-    private readonly CancellationTokenSource _lastCall = new();
+    private readonly AcceptPause _pause = new();
     private readonly CancellationTokenSource _cutOff = new();
     private readonly TaskCompletionSource _loopEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _isLastCall;
     private bool _leaveTheQueue;
     private int _inLastCall;
     private int _unbound;
 
     public EndPoint EndPoint => listener.EndPoint;
+
+    public bool IsAnybodyWaiting
+    {
+        get
+        {
+            try
+            {
+                return !_loopEnded.Task.IsCompleted
+                    && (!_pause.IsHeld || (socket is not null && socket.Poll(TimeSpan.Zero, SelectMode.SelectRead)));
+            }
+            catch (Exception e) when (e is ObjectDisposedException or SocketException)
+            {
+                // Nothing is queued in a closed socket.
+                return false;
+            }
+        }
+    }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
@@ -64,6 +85,20 @@ internal sealed class TrackedListener(
         }
     }
 
+    public async Task PauseAsync()
+    {
+        try
+        {
+            await Task.WhenAny(_pause.Hold(), _loopEnded.Task).WaitAsync(PauseLimit).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            Log.IntakeNotPaused(_log, Address);
+        }
+    }
+
+    public void Resume() => _pause.Release();
+
     public async Task<IntakeOutcome> StopAsync(bool successorHasIt)
     {
         // A descriptor that was given to us belongs to somebody who goes on with it.
@@ -88,7 +123,9 @@ internal sealed class TrackedListener(
                 await UnbindAsync().ConfigureAwait(false);
             }
 
-            await _lastCall.CancelAsync().ConfigureAwait(false);
+            // The last call: from here on only who is in the queue already.
+            Volatile.Write(ref _isLastCall, true);
+            await _pause.EndAcceptingAsync().ConfigureAwait(false);
             await _loopEnded.Task.WaitAsync(LastCallLimit).ConfigureAwait(false);
         }
         catch (TimeoutException)
@@ -110,14 +147,26 @@ internal sealed class TrackedListener(
         return new IntakeOutcome(Address, method, _inLastCall, remark);
     }
 
-    public ValueTask UnbindAsync(CancellationToken cancellationToken = default) =>
-        Interlocked.Exchange(ref _unbound, 1) == 0 ? listener.UnbindAsync(cancellationToken) : default;
+    public async ValueTask UnbindAsync(CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            if (Interlocked.Exchange(ref _unbound, 1) == 0)
+            {
+                await listener.UnbindAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            // Not before: a loop that was held must find that there is nothing to accept.
+            _pause.End();
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
         engine.Remove(this);
         await listener.DisposeAsync().ConfigureAwait(false);
-        _lastCall.Dispose();
         _cutOff.Dispose();
     }
 
@@ -126,15 +175,15 @@ internal sealed class TrackedListener(
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<ConnectionContext?> NextAsync()
     {
-        if (!_lastCall.IsCancellationRequested)
+        while (await _pause.PassAsync().ConfigureAwait(false) is var accepting && !Volatile.Read(ref _isLastCall))
         {
             try
             {
-                return await listener.AcceptAsync(_lastCall.Token).ConfigureAwait(false);
+                return await listener.AcceptAsync(accepting).ConfigureAwait(false);
             }
-            catch (OperationCanceledException) when (_lastCall.IsCancellationRequested)
+            catch (OperationCanceledException) when (accepting.IsCancellationRequested)
             {
-                // The last call: from here on only who is in the queue already.
+                // A pause, or the last call.
             }
         }
 

@@ -74,6 +74,13 @@ internal static partial class Log
     [LoggerMessage(33, LogLevel.Error, "'{Name}', which may prevent stops, failed, and does not prevent this one")]
     public static partial void PreventionFailed(ILogger log, Exception e, string name);
 
+    [LoggerMessage(40, LogLevel.Warning,
+        "{Address} goes on accepting while it is told to pause, so that the idle limit can't be judged and the server goes on")]
+    public static partial void IntakeNotPaused(ILogger log, string address);
+
+    [LoggerMessage(41, LogLevel.Warning, "Whether the server is idle can't be told now, so it goes on")]
+    public static partial void IdleLookFailed(ILogger log, Exception e);
+
     [LoggerMessage(30, LogLevel.Error, "{Component} failed, and the server leaves")]
     public static partial void ComponentFailed(ILogger log, Exception e, string component);
 

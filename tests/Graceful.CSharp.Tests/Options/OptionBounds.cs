@@ -19,6 +19,9 @@ public sealed class OptionBounds
         { "GracePeriod is 1.00:00:00.0000001", "at most 1.00:00:00", o => o.GracePeriod = TimeSpan.FromDays(1) + Tick },
         { "DoubleKickWindow is -00:00:00.0000001", "between zero and 00:01:00", o => o.DoubleKickWindow = -Tick },
         { "DoubleKickWindow is 00:01:00.0000001", "between zero and 00:01:00", o => o.DoubleKickWindow = TimeSpan.FromMinutes(1) + Tick },
+        { "IdleLimit is 00:00:00.0009999", "between 00:00:00.0010000 and 30.00:00:00, or null", o => o.IdleLimit = TimeSpan.FromMilliseconds(1) - Tick },
+        { "IdleLimit is -00:00:00.0010000", "or null", o => o.IdleLimit = Timeout.InfiniteTimeSpan },
+        { "IdleLimit is 30.00:00:00.0000001", "or null", o => o.IdleLimit = TimeSpan.FromDays(30) + Tick },
         { "SettleTime is -00:00:00.0000001", "between zero and 00:00:10", o => o.SettleTime = -Tick },
         { "SettleTime is 00:00:10.0000001", "between zero and 00:00:10", o => o.SettleTime = TimeSpan.FromSeconds(10) + Tick },
         { "PlatformGracePeriod is 00:00:00", "more than zero and at most 30.00:00:00, or null", o => o.PlatformGracePeriod = TimeSpan.Zero },
@@ -68,11 +71,12 @@ public sealed class OptionBounds
                 o.QuietPeriod = o.DoubleKickWindow = TimeSpan.FromMinutes(1);
                 o.SettleTime = TimeSpan.FromSeconds(10);
                 o.GracePeriod = TimeSpan.FromDays(1);
-                o.PlatformGracePeriod = TimeSpan.FromDays(30);
+                o.PlatformGracePeriod = o.IdleLimit = TimeSpan.FromDays(30);
                 o.RecordLimit = 1 << 30;
                 o.OnDrained("flush", TimeSpan.FromDays(1), Nothing);
             }
         },
+        { "the least idle limit", o => (o.IdleLimit, o.TimeProvider) = (TimeSpan.FromMilliseconds(1), new ManualTime()) },
         { "no signal at all", o => o.Signals.Clear() },
         { "signals that are not known here", o => o.Signals["SIGFOO"] = o.Signals["65"] = o.Signals[""] = SignalAction.Stop },
         { "the least and the most exit code", o => (o.ExitCodes.Clean, o.ExitCodes.Failed, o.ExitCodes.TimedOut, o.ExitCodes.Forced) = (255, 0, 255, 0) },

@@ -317,14 +317,10 @@ type Server(w: World, plan: Plan) =
         let mutable busy = 0
         for i in 0 .. w.Count - 1 do
             let p = w.Peers[i]
-            if p.InTable then
-                match Connection.phase p.Word with
-                | New
-                | Active
-                | Hijacked -> busy <- busy + 1
-                | Idle
-                | Closed -> ()
-        w.Post(IdleSampled(busy, TimeSpan.FromMilliseconds(int64 (if busy > 0 then 0 else w.Now - w.LastBusy))))
+            if p.InTable && Use.isBusy true true p.Word then busy <- busy + 1
+        if paused then busy <- busy + w.Queued - w.Accepted
+        let at (time: int) = Instant(int64 time * TimeSpan.TicksPerMillisecond)
+        w.Post(IdleSampled(busy, Use.quietFor (at w.LastUse) (at w.Now)))
 
     let finishHook () =
         let i = Array.findIndex (fun at -> at <= w.Now) hookEnds

@@ -22,7 +22,6 @@ let register (w: World) (p: Peer) =
     p.Place <- Place.Registered
     w.Entering <- w.Entering + 1
     p.LastByte <- w.Now
-    w.LastBusy <- w.Now
     p.EnterDue <- w.Soon 3
 
 let private enter (w: World) (p: Peer) =

@@ -72,7 +72,7 @@ type World(choices: Choices, size: int, planted: Planted) =
     member val Forced = false with get, set
     /// Letters may come twice.
     member val Stutters = false with get, set
-    member val LastBusy = 0 with get, set
+    member val LastUse = 0 with get, set
     /// Everybody inside was stepped with `Retire`, and nobody may come in without.
     member val EverybodyKnows = false with get, set
     member val Letters = Queue<Event>() with get
@@ -163,12 +163,7 @@ type World(choices: Choices, size: int, planted: Planted) =
         p.Word <- next
         tally.Count Happening.ConnectionStepped
         let was = Connection.phase before
-        match was with
-        | New
-        | Active
-        | Hijacked -> w.LastBusy <- w.Now
-        | Idle
-        | Closed -> ()
+        if Use.isUse true true before then w.LastUse <- w.Now
         if w.Tracing then
             let phase, inFlight = Connection.phase next, Connection.inFlight next
             w.Say $"connection {p.Number}: %A{event} -> %A{phase}, %d{inFlight} in flight, %A{effect}"
@@ -294,7 +289,7 @@ type World(choices: Choices, size: int, planted: Planted) =
         w.Emptied <- 0
         w.Leaving <- false
         w.Forced <- false
-        w.LastBusy <- 0
+        w.LastUse <- 0
         w.EverybodyKnows <- false
         w.Letters.Clear()
         wheel.Reset()

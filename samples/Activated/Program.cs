@@ -5,7 +5,7 @@
 using Graceful;
 
 // First of all: where standard input is the connection, standard output is no place for a log.
-var accepted = args.Contains("--accepted") ? AcceptedConnection.Take() : null;
+var accepted = args.Contains("--accepted") ? AcceptedConnection.Current : null;
 
 var builder = WebApplication.CreateSlimBuilder(args.Where(arg => arg is not ("--accepted" or "--close")).ToArray());
 builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);

@@ -10,12 +10,14 @@ namespace Graceful;
 /// </summary>
 /// <remarks>
 /// Serve it with <see cref="GracefulOptions.UseAcceptedConnection"/> or <see cref="GracefulServer.ServeAcceptedAsync"/>. Where standard input is the connection,
-/// standard output is too, and often standard error: whatever is written there would reach the client. So from the moment it is taken these three are something
+/// standard output is too, and often standard error: whatever is written there would reach the client. So from the moment it is taken, by the first who asks for <see cref="Current"/>, these three are something
 /// else: standard input is empty, standard output goes where standard error does, and to nowhere where that was the connection as well. A console log is then found
-/// where standard error is, in the journal for instance. Take it before anything writes: first thing in <c>Main</c>.
+/// where standard error is, in the journal for instance. Ask before anything writes: first thing in <c>Main</c>.
 /// </remarks>
 public sealed class AcceptedConnection
 {
+    private static readonly Lazy<AcceptedConnection> OfThisProcess = new(Take);
+
     private readonly Socket _socket;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _taken;
@@ -48,29 +50,13 @@ public sealed class AcceptedConnection
 
     private const string Allowed = "allowed is a connected stream socket, TCP or Unix, as inetd and Accept=yes give it";
 
-    /// <summary>Takes the connection that was given to this process: the one that LISTEN_FDS speaks of, or else standard input.</summary>
-    /// <returns>The connection.</returns>
+    /// <summary>
+    /// The connection that was given to this process: the one that LISTEN_FDS speaks of, or else standard input. The first who asks takes it, and all get the
+    /// same one. Any thread.
+    /// </summary>
     /// <exception cref="InvalidOperationException">There is none: sockets that listen were given, or standard input is something else. Or LISTEN_FDS and its like are wrong.</exception>
     /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
-    public static AcceptedConnection Take()
-    {
-        var activation = SocketActivation.Current;
-        if (activation.Connection is { } connection)
-        {
-            return Of((int)connection.Handle, connection);
-        }
-
-        return activation.Sockets.Count == 0
-            ? FromStandardInput()
-            : throw new InvalidOperationException(
-                $"This process was given sockets that listen: {string.Join(", ", activation.Sockets)}; {Allowed}. Without Accept=yes they are served with {nameof(GracefulOptions.UseSocketActivation)}().");
-    }
-
-    /// <summary>Takes standard input, which inetd makes the connection.</summary>
-    /// <returns>The connection.</returns>
-    /// <exception cref="InvalidOperationException">Standard input is something else.</exception>
-    /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
-    public static AcceptedConnection FromStandardInput() => FromDescriptor(0);
+    public static AcceptedConnection Current => OfThisProcess.Value;
 
     /// <summary>Takes a descriptor of this process.</summary>
     /// <param name="descriptor">Its number, 0 or more. From now on it is this object's; no other has to be closed for the connection to end.</param>
@@ -104,6 +90,20 @@ public sealed class AcceptedConnection
 
     /// <summary>Whoever took it says so when it is over.</summary>
     internal void End() => _ended.TrySetResult();
+
+    private static AcceptedConnection Take()
+    {
+        var activation = SocketActivation.Current;
+        if (activation.Connection is { } connection)
+        {
+            return Of((int)connection.Handle, connection);
+        }
+
+        return activation.Sockets.Count == 0
+            ? FromDescriptor(0)
+            : throw new InvalidOperationException(
+                $"This process was given sockets that listen: {string.Join(", ", activation.Sockets)}; {Allowed}. Without Accept=yes they are served with {nameof(GracefulOptions.UseSocketActivation)}().");
+    }
 
     private static string? Misfit(Socket socket) =>
         SocketKind.Listens(socket) ? "listens" : SocketKind.IsOrWasConnected(socket) ? null : "is not connected";

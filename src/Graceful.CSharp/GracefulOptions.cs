@@ -164,7 +164,7 @@ public sealed class GracefulOptions
     /// Has Kestrel serve one connection that was accepted by somebody else, with TLS and protocols as an endpoint is configured, and listen nowhere. When it has ended, the
     /// server leaves with <see cref="StopCause.ConnectionEnded"/>, whoever closed it and however.
     /// </summary>
-    /// <param name="connection">The connection; <see cref="AcceptedConnection.Take"/> takes the one that was given to this process.</param>
+    /// <param name="connection">The connection; <see cref="AcceptedConnection.Current"/> is the one that was given to this process.</param>
     /// <param name="endpoint">The name of the endpoint in the configuration, <c>Kestrel:Endpoints:NAME</c>, whose TLS and protocols hold; null for the first endpoint there is.</param>
     /// <returns>These options.</returns>
     /// <exception cref="ArgumentNullException">The connection is null.</exception>

@@ -222,7 +222,7 @@ public sealed class GracefulServer : IAsyncDisposable
         AcceptAsync(listener, keep, NeedHandler(), stop);
 
     /// <summary>Serves one connection that was accepted by somebody else, and leaves when it has ended.</summary>
-    /// <param name="connection">The connection; <see cref="AcceptedConnection.Take"/> takes the one that was given to this process.</param>
+    /// <param name="connection">The connection; <see cref="AcceptedConnection.Current"/> is the one that was given to this process.</param>
     /// <param name="stop">When it fires, the server leaves in order; nothing prevents that, and nobody can undo it.</param>
     /// <returns>The report, when the connection has ended: exit code 0, whoever closed it and however.</returns>
     /// <exception cref="ArgumentNullException">The connection is null. At once.</exception>

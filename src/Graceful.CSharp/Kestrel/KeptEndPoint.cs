@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Graceful.Posix;
 
 namespace Graceful.Kestrel;
 
@@ -8,9 +9,6 @@ namespace Graceful.Kestrel;
 /// <param name="keep">Whether it stays open when the server leaves for this reason; null for no.</param>
 internal sealed class KeptEndPoint(Socket socket, Func<StopReason, bool>? keep) : EndPoint
 {
-    private const int SolSocket = 1;
-    private const int SoAcceptConn = 30;
-
     private readonly string _text = socket.LocalEndPoint!.ToString()!;
 
     public Socket Socket => socket;
@@ -31,7 +29,7 @@ internal sealed class KeptEndPoint(Socket socket, Func<StopReason, bool>? keep) 
             throw Bad("is not bound");
         }
 
-        return Listens(listener) ? new KeptEndPoint(listener, keep) : throw Bad("does not listen");
+        return !OperatingSystem.IsLinux() || SocketKind.Listens(listener) ? new KeptEndPoint(listener, keep) : throw Bad("does not listen");
 
         ArgumentException Bad(string what) =>
             new($"The socket {what}; allowed is a stream socket, TCP or Unix, after its Bind and its Listen.", nameof(listener));
@@ -39,16 +37,4 @@ internal sealed class KeptEndPoint(Socket socket, Func<StopReason, bool>? keep) 
 
     /// <summary>Still known when the socket is closed.</summary>
     public override string ToString() => _text;
-
-    private static bool Listens(Socket socket)
-    {
-        if (!OperatingSystem.IsLinux())
-        {
-            return true;
-        }
-
-        Span<byte> listens = stackalloc byte[sizeof(int)];
-        socket.GetRawSocketOption(SolSocket, SoAcceptConn, listens);
-        return listens[0] != 0 || listens[^1] != 0;
-    }
 }

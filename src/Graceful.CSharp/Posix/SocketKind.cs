@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
@@ -50,8 +51,14 @@ internal static class SocketKind
         return null;
     }
 
+    /// <summary>Whether it listens, as far as can be told: only Linux is asked.</summary>
     public static bool Listens(Socket socket)
     {
+        if (!OperatingSystem.IsLinux())
+        {
+            return false;
+        }
+
         var listens = 0;
         socket.GetRawSocketOption(SolSocket, SoAcceptConn, MemoryMarshal.AsBytes(new Span<int>(ref listens)));
         return listens != 0;
@@ -59,5 +66,5 @@ internal static class SocketKind
 
     /// <summary>Whether it has, or had, a peer. The kernel forgets the peer of a TCP connection that was reset, but not its own address.</summary>
     public static bool IsOrWasConnected(Socket socket) =>
-        socket.Connected || socket.LocalEndPoint is System.Net.IPEndPoint { Port: > 0 };
+        socket.Connected || socket.LocalEndPoint is IPEndPoint { Port: > 0 };
 }

@@ -63,6 +63,9 @@ internal sealed partial class Child : IDisposable
     public static Child StartBeside(string program, params string[] options) =>
         Start("dotnet", [Path.Combine(AppContext.BaseDirectory, program + ".dll"), .. options], []);
 
+    /// <summary>Starts any program, found as a shell finds it.</summary>
+    public static Child StartProgram(string program, params string[] arguments) => Start(program, arguments, []);
+
     private static Child Start(string program, string[] arguments, Dictionary<string, string> environment)
     {
         var info = new ProcessStartInfo(program, arguments)

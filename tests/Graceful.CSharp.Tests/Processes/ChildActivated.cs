@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Net;
-using Graceful.Tests.Support;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
@@ -25,20 +24,13 @@ internal static class ChildActivated
 
         var builder = WebApplication.CreateSlimBuilder(options);
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Graceful", LogLevel.Information);
-        builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, endpoint =>
-        {
-            if (kind == "activated-accepted-tls")
-            {
-                endpoint.UseHttps(Certificate.ForTests);
-            }
-        }));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
         builder.AddGraceful(graceful =>
         {
             builder.Configuration.Bind(graceful);
             if (kind.StartsWith("activated-accepted", StringComparison.Ordinal))
             {
-                graceful.UseAcceptedConnection(AcceptedConnection.Take());
+                graceful.UseAcceptedConnection(AcceptedConnection.Current);
             }
             else
             {

@@ -76,6 +76,7 @@ public static class GracefulExtensions
         services.AddSingleton<IGraceful>(static provider => provider.GetRequiredService<GracefulControl>());
         services.AddSingleton<IGracefulFeature>(static provider => provider.GetRequiredService<GracefulControl>());
         services.AddHostedService<PlatformBinding>();
+        services.AddHostedService<GivenBinding>();
         services.AddHostedService<HostBinding>();
         services.AddMetrics();
         services.AddHostedService<Telemetry>();
@@ -109,6 +110,9 @@ public static class GracefulExtensions
     {
         services.AddOptions<SocketTransportOptions>().PostConfigure(static options => BoundSockets.Watch(options));
         services.TryAddSingleton<IConnectionListenerFactory, SocketTransportFactory>();
+        services.AddSingleton<KeptListenerFactory>();
+        services.AddSingleton<IConnectionListenerFactory>(static provider => provider.GetRequiredService<KeptListenerFactory>());
+        services.AddSingleton<GivenListeners>();
         for (var index = 0; index < services.Count; index++)
         {
             var transport = services[index];
@@ -118,6 +122,7 @@ public static class GracefulExtensions
                     (IConnectionListenerFactory)Make(transport, provider),
                     provider.GetRequiredService<LifecycleEngine>(),
                     provider.GetRequiredService<IOptions<GracefulOptions>>().Value,
+                    provider.GetRequiredService<GivenListeners>(),
                     provider.GetRequiredService<ILoggerFactory>()));
             }
         }

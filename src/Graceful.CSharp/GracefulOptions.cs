@@ -142,9 +142,57 @@ public sealed class GracefulOptions
     /// <summary>The clock of the way out. The default is <see cref="TimeProvider.System"/>; tests bring their own.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
+    /// <summary>What a service manager gave to this process, to be served; null when it is to be ignored.</summary>
+    internal SocketActivation? Activation { get; set; }
+
+    /// <summary>The one connection to serve; null when this is a server like others.</summary>
+    internal AcceptedConnection? Connection { get; private set; }
+
+    /// <summary>The name of the endpoint that it is for; null for the first.</summary>
+    internal string? ConnectionEndpoint { get; private set; }
+
     internal IReadOnlyList<HookRegistration> Hooks => _hooks;
 
     internal IReadOnlyList<Prevention> Preventions => _preventions;
+
+    /// <summary>
+    /// Has Kestrel serve from the sockets that a service manager gave to this process (systemd's socket activation), in the place of its endpoints, with
+    /// TLS and protocols as they are configured there. When none were given nothing changes, and the endpoints are bound.
+    /// </summary>
+    /// <returns>These options.</returns>
+    /// <remarks>
+    /// <para>
+    /// One endpoint serves all sockets. Of several, each serves the socket of its own address, or else the next one that is left, in the order of the configuration;
+    /// their numbers must match. As soon as a socket has the name (<c>FileDescriptorName=</c>) of an endpoint in the configuration, <c>Kestrel:Endpoints:NAME</c>, names
+    /// alone count: each endpoint serves its namesakes, all sockets must have one, and endpoints without a namesake are bound as they are configured. What does not fit
+    /// fails the start with an <see cref="IOException"/> that says what was given.
+    /// </para>
+    /// <para>
+    /// The sockets stay the service manager's: on the way out nothing is taken from their queues and nothing is done to them, so that who waits there is served
+    /// by the next start. Endpoints of other transports (QUIC, named pipes) are bound as they are configured.
+    /// </para>
+    /// </remarks>
+    /// <exception cref="InvalidOperationException">What was given can't be used; see <see cref="SocketActivation.Current"/>.</exception>
+    public GracefulOptions UseSocketActivation()
+    {
+        Activation = SocketActivation.Current;
+        return this;
+    }
+
+    /// <summary>
+    /// Has Kestrel serve one connection that was accepted by somebody else, with TLS and protocols as an endpoint is configured, and listen nowhere. When it has ended, the
+    /// server leaves with <see cref="StopCause.ConnectionEnded"/>, whoever closed it and however.
+    /// </summary>
+    /// <param name="connection">The connection; <see cref="AcceptedConnection.Current"/> is the one that was given to this process.</param>
+    /// <param name="endpoint">The name of the endpoint in the configuration, <c>Kestrel:Endpoints:NAME</c>, whose TLS and protocols hold; null for the first endpoint there is.</param>
+    /// <returns>These options.</returns>
+    /// <exception cref="ArgumentNullException">The connection is null.</exception>
+    public GracefulOptions UseAcceptedConnection(AcceptedConnection connection, string? endpoint = null)
+    {
+        ArgumentNullException.ThrowIfNull(connection);
+        (Connection, ConnectionEndpoint) = (connection, endpoint);
+        return this;
+    }
 
     /// <summary>
     /// Adds a hook that runs when the way out begins, while everything still works. Hooks that name

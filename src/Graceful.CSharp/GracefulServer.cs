@@ -221,6 +221,21 @@ public sealed class GracefulServer : IAsyncDisposable
     public Task<ShutdownReport> ServeAsync(Socket listener, Func<StopReason, bool>? keep = null, CancellationToken stop = default) =>
         AcceptAsync(listener, keep, NeedHandler(), stop);
 
+    /// <summary>Serves one connection that was accepted by somebody else, and leaves when it has ended.</summary>
+    /// <param name="connection">The connection; <see cref="AcceptedConnection.Current"/> is the one that was given to this process.</param>
+    /// <param name="stop">When it fires, the server leaves in order; nothing prevents that, and nobody can undo it.</param>
+    /// <returns>The report, when the connection has ended: exit code 0, whoever closed it and however.</returns>
+    /// <exception cref="ArgumentNullException">The connection is null. At once.</exception>
+    /// <exception cref="InvalidOperationException">There is no handler, or it serves already. At once.</exception>
+    /// <exception cref="ObjectDisposedException">It was disposed. At once.</exception>
+    /// <exception cref="OptionsValidationException">The options make no sense.</exception>
+    public Task<ShutdownReport> ServeAcceptedAsync(AcceptedConnection connection, CancellationToken stop = default)
+    {
+        ArgumentNullException.ThrowIfNull(connection);
+        var (endpoint, configure, build) = (new AcceptedEndPoint(connection), Endpoint(Tls), Builder(NeedHandler()));
+        return RunAsync(BeginTurn(), () => Task.FromResult(build(kestrel => kestrel.Listen(endpoint, configure))), stop);
+    }
+
     /// <summary>
     /// Runs an application of the caller's until it is closed, in the place of <c>app.RunAsync()</c>, and disposes it. It has endpoints and options
     /// of its own: what was given to <c>AddGraceful</c> holds, and of this server only its signals do.

@@ -1,4 +1,5 @@
 using System.Net;
+using Graceful.Core;
 using Graceful.Engine;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection;
@@ -6,14 +7,20 @@ using Microsoft.Extensions.Logging;
 
 namespace Graceful.Kestrel;
 
-/// <summary>The transport for sockets that are the user's.</summary>
+/// <summary>The transport for sockets that are the user's, or were given to this process: those that listen, and one that is connected.</summary>
 internal sealed class KeptListenerFactory(IServiceProvider services, ILoggerFactory loggers)
     : IConnectionListenerFactory, IConnectionListenerFactorySelector
 {
-    public bool CanBind(EndPoint endpoint) => endpoint is KeptEndPoint;
+    private readonly ILogger _log = loggers.CreateLogger("Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets");
 
-    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) => new(new KeptListener(
-        (KeptEndPoint)endpoint,
-        e => services.GetRequiredService<LifecycleEngine>().Fail($"the listening socket {endpoint}", e),
-        loggers.CreateLogger("Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets")));
+    private LifecycleEngine Engine => services.GetRequiredService<LifecycleEngine>();
+
+    public bool CanBind(EndPoint endpoint) => endpoint is KeptEndPoint or AcceptedEndPoint;
+
+    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) => new(endpoint switch
+    {
+        KeptEndPoint kept => new KeptListener(kept, e => Engine.Fail($"the listening socket {endpoint}", e), _log),
+        AcceptedEndPoint accepted => (IConnectionListener)new AcceptedListener(accepted, () => Engine.Stop(Trigger.ConnectionEnded), _log),
+        _ => throw new NotSupportedException($"{endpoint} is no socket that was given."),
+    });
 }

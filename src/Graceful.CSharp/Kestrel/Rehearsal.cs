@@ -42,7 +42,7 @@ internal static class Rehearsal
         using var signals = new SignalSource();
         using var engine = new LifecycleEngine(options, loggers.CreateLogger(Log.Category));
         using var playhouse = new Playhouse();
-        var transport = new TrackedListenerFactory(playhouse, engine, options, loggers);
+        var transport = new TrackedListenerFactory(playhouse, engine, options, given: null, loggers);
         var settings = new KestrelServerOptions { ApplicationServices = services };
         settings.Listen(playhouse.EndPoint);
         using var server = new KestrelServer(Options.Create(settings), transport, loggers);

@@ -17,12 +17,14 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
 {
     private readonly ConnectionContext _transport;
     private readonly KestrelConnection _connection;
+    private readonly Action? _ended;
     private IConnectionHeartbeatFeature? _heartbeat;
 
-    public TrackedContext(ConnectionContext transport, KestrelConnection connection)
+    public TrackedContext(ConnectionContext transport, KestrelConnection connection, Action? ended)
     {
         _transport = transport;
         _connection = connection;
+        _ended = ended;
         transport.Features[typeof(KestrelConnection)] = connection;
     }
 
@@ -97,6 +99,7 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
         finally
         {
             _connection.Apply(ConnectionEvent.Ended);
+            _ended?.Invoke();
         }
     }
 

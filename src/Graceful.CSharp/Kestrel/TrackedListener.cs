@@ -65,7 +65,9 @@ internal sealed class TrackedListener(
                 var connection = new KestrelConnection(engine, transport);
                 if (connection.TryEnter())
                 {
-                    return new TrackedContext(transport, connection);
+                    var lone = listener as AcceptedListener;
+                    lone?.Admit(connection);
+                    return new TrackedContext(transport, connection, lone is null ? null : lone.End);
                 }
 
                 // The stop was forced meanwhile: nobody is let in any more.

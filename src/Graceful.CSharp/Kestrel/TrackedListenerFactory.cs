@@ -10,12 +10,16 @@ internal sealed class TrackedListenerFactory(
     IConnectionListenerFactory transport,
     LifecycleEngine engine,
     GracefulOptions options,
+    GivenListeners? given,
     ILoggerFactory loggers) : IConnectionListenerFactory, IConnectionListenerFactorySelector
 {
     public bool CanBind(EndPoint endpoint) =>
         transport is not IConnectionListenerFactorySelector selector || selector.CanBind(endpoint);
 
-    public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
+    public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) =>
+        (given is null ? null : await given.InPlaceOfAsync(endpoint).ConfigureAwait(false)) ?? await ListenAsync(endpoint, cancellationToken).ConfigureAwait(false);
+
+    private async ValueTask<IConnectionListener> ListenAsync(EndPoint endpoint, CancellationToken cancellationToken)
     {
         BoundSockets.Take();
         var binding = transport.BindAsync(endpoint, cancellationToken);

@@ -95,4 +95,7 @@ internal static partial class Log
 
     [LoggerMessage(21, LogLevel.Warning, "{Misfit}")]
     public static partial void OutOfBudget(ILogger log, string misfit);
+
+    [LoggerMessage(60, LogLevel.Information, "{Endpoint} is served from {Given}, which was given to this process")]
+    public static partial void ServedFrom(ILogger log, string endpoint, string given);
 }

@@ -1,14 +1,12 @@
 using System.Net;
 using System.Net.Sockets;
+using Graceful.Posix;
 
 namespace Graceful.Sockets;
 
 /// <summary>A listening socket, and how newcomers are kept away from it before it closes.</summary>
 internal static class ListeningSocket
 {
-    private const int SolSocket = 1;
-    private const int SoAcceptConn = 30;
-
     /// <exception cref="ArgumentException">It is not a stream socket that is bound and listens.</exception>
     public static void Check(Socket listener, string parameter)
     {
@@ -23,7 +21,7 @@ internal static class ListeningSocket
             throw Bad("is not bound");
         }
 
-        if (!Listens(listener))
+        if (OperatingSystem.IsLinux() && !SocketKind.Listens(listener))
         {
             throw Bad("does not listen");
         }
@@ -77,17 +75,5 @@ internal static class ListeningSocket
         {
             return $"its file stayed: {e.Message}";
         }
-    }
-
-    private static bool Listens(Socket socket)
-    {
-        if (!OperatingSystem.IsLinux())
-        {
-            return true;
-        }
-
-        Span<byte> listens = stackalloc byte[sizeof(int)];
-        socket.GetRawSocketOption(SolSocket, SoAcceptConn, listens);
-        return listens[0] != 0 || listens[^1] != 0;
     }
 }

@@ -63,6 +63,9 @@ internal sealed partial class Child : IDisposable
     public static Child StartBeside(string program, params string[] options) =>
         Start("dotnet", [Path.Combine(AppContext.BaseDirectory, program + ".dll"), .. options], []);
 
+    /// <summary>Starts any program, found as a shell finds it.</summary>
+    public static Child StartProgram(string program, params string[] arguments) => Start(program, arguments, []);
+
     private static Child Start(string program, string[] arguments, Dictionary<string, string> environment)
     {
         var info = new ProcessStartInfo(program, arguments)
@@ -144,9 +147,10 @@ internal sealed partial class Child : IDisposable
     }
 
     /// <summary>Waits for the exit and for the last of the output.</summary>
-    public async Task<int> ExitAsync()
+    /// <param name="limit">How long that may take; null for as long as anything else.</param>
+    public async Task<int> ExitAsync(TimeSpan? limit = null)
     {
-        await _process.WaitForExitAsync().Soon($"The exit of the child, which said\n{Output}\nand");
+        await (limit is { } longer ? _process.WaitForExitAsync().WaitAsync(longer) : _process.WaitForExitAsync().Soon($"The exit of the child, which said\n{Output}\nand"));
         await Task.WhenAll(_output, _errors).Soon();
         return _process.ExitCode;
     }

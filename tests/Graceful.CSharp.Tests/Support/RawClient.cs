@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace Graceful.Tests.Support;
@@ -68,9 +69,11 @@ internal sealed class RawClient : IDisposable
         return client;
     }
 
-    public async Task<RawClient> WithTlsAsync()
+    public Task<RawClient> WithTlsAsync() => WithTlsAsync(Certificate.ForTests);
+
+    public async Task<RawClient> WithTlsAsync(X509Certificate certificate)
     {
-        var tls = new SslStream(_stream, leaveInnerStreamOpen: false, Certificate.IsOurs);
+        var tls = new SslStream(_stream, leaveInnerStreamOpen: false, (_, theirs, _, _) => theirs?.GetCertHashString() == certificate.GetCertHashString());
         _stream = tls;
         await tls.AuthenticateAsClientAsync("localhost").Soon("The TLS handshake");
         return this;

@@ -1,0 +1,129 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Graceful.Posix;
+
+namespace Graceful.Tests.Activation;
+
+/// <summary>What LISTEN_FDS and its like say, and what the descriptors are.</summary>
+public sealed partial class Reading : IDisposable
+{
+    /// <summary>Far above what anybody else opens here; each test has some of them.</summary>
+    private static int _next = 600;
+
+    private readonly List<IDisposable> _open = [];
+    private readonly List<int> _given = [];
+
+    public void Dispose()
+    {
+        _open.ForEach(socket => socket.Dispose());
+        _given.ForEach(descriptor => _ = Close(descriptor));
+    }
+
+    [Fact]
+    public void Sockets_have_their_order_names_and_kinds()
+    {
+        var first = Give(Servers.Sockets.Listening(), Servers.Sockets.Listening(), Servers.Sockets.Listening());
+        var activation = Read("3", "web:admin:web", first);
+        Assert.Equal(["web", "admin", "web"], activation.Sockets.Select(socket => socket.Name));
+        Assert.Equal([first, first + 1, first + 2], activation.Sockets.Select(socket => socket.Descriptor));
+        Assert.Equal([first, first + 2], activation.Named("web").Select(socket => socket.Descriptor));
+        Assert.Empty(activation.Named("Web"));
+        Assert.All(activation.Sockets, socket => Assert.False(Descriptor.IsInherited(socket.Descriptor)));
+        Assert.StartsWith("admin (127.0.0.1:", activation.Sockets[1].ToString(), StringComparison.Ordinal);
+        activation.Sockets[0].Socket.Dispose();
+        Assert.NotNull(Descriptor.IsInherited(first));
+    }
+
+    [Fact]
+    public void Without_names_all_are_unknown() => Assert.Equal("unknown", Assert.Single(Read("1", null, Give(Servers.Sockets.Listening())).Sockets).Name);
+
+    [Fact]
+    public async Task One_that_is_connected_is_a_connection()
+    {
+        using var listener = Servers.Sockets.Listening();
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(listener.LocalEndPoint!);
+        var activation = Read("1", "connection", Give(await listener.AcceptAsync()));
+        Assert.Empty(activation.Sockets);
+        Assert.Equal(client.LocalEndPoint, activation.Connection!.RemoteEndPoint);
+        _given.Clear();
+        activation.Connection.Dispose();
+    }
+
+    [Fact]
+    public void What_can_not_be_served_is_named()
+    {
+        Refused("is a socket of type Dgram", new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
+        Refused("does not listen", new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
+        Refused("is no socket but /", File.OpenHandle(typeof(Reading).Assembly.Location));
+        Refused("does not listen", Connected());
+    }
+
+    [Fact]
+    public void More_than_were_given_are_named()
+    {
+        var first = Give(Servers.Sockets.Listening());
+        var e = Assert.Throws<InvalidOperationException>(() => Read("2", null, first));
+        Assert.Contains($"LISTEN_FDS is 2, but the descriptor {first + 1} was not given", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_this_process_opened_itself_was_not_given()
+    {
+        using var own = Servers.Sockets.Listening();
+        var e = Assert.Throws<InvalidOperationException>(() => Read("1", null, (int)own.Handle));
+        Assert.Contains($"the descriptor {own.Handle} was not given", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("-1")]
+    [InlineData("+1")]
+    [InlineData("0x3")]
+    [InlineData("99999999999")]
+    [InlineData(" ")]
+    public void A_number_that_is_none_is_named(string count)
+    {
+        var e = Assert.Throws<InvalidOperationException>(() => Read(count, null, 600));
+        Assert.Contains($"LISTEN_FDS is '{count}'; allowed is a number of sockets from 0", e.Message, StringComparison.Ordinal);
+    }
+
+    private static SocketActivation Read(string count, string? names, int first) => SocketActivation.Read($"{Environment.ProcessId}", count, names, first);
+
+    private static Socket Connected()
+    {
+        using var listener = Servers.Sockets.Listening();
+        var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        client.Connect(listener.LocalEndPoint!);
+        return client;
+    }
+
+    /// <summary>As the second of two, after one that is right.</summary>
+    private void Refused(string what, IDisposable wrong)
+    {
+        var first = Give(Servers.Sockets.Listening(), wrong);
+        var e = Assert.Throws<InvalidOperationException>(() => Read("2", "right:wrong", first));
+        Assert.Contains($"the descriptor {first + 1} ('wrong') {what}", e.Message, StringComparison.Ordinal);
+        Assert.Contains("allowed are", e.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Descriptors as an exec leaves them behind, one after the other; the first of them.</summary>
+    private int Give(params IDisposable[] things)
+    {
+        var first = Interlocked.Add(ref _next, 10);
+        for (var index = 0; index < things.Length; index++)
+        {
+            _open.Add(things[index]);
+            var descriptor = (int)(things[index] is Socket socket ? socket.Handle : ((SafeHandle)things[index]).DangerousGetHandle());
+            Assert.Equal(first + index, Duplicate(descriptor, first + index));
+            _given.Add(first + index);
+        }
+
+        return first;
+    }
+
+    [LibraryImport("libc", EntryPoint = "dup2", SetLastError = true)]
+    private static partial int Duplicate(int from, int to);
+
+    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
+    private static partial int Close(int descriptor);
+}

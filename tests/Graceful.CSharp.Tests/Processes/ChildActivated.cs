@@ -1,0 +1,72 @@
+using System.Diagnostics;
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Graceful.Tests.Processes;
+
+/// <summary>As <see cref="ChildServer"/>, with what a service manager gave to the process.</summary>
+internal static class ChildActivated
+{
+    /// <summary>The beginning of the kinds that are these.</summary>
+    public const string Prefix = "activated";
+
+    public static async Task<int> RunAsync(string kind, string[] options)
+    {
+        if (kind == "activated-accepted-late")
+        {
+            // Opens the console, which is the client's still.
+            await Console.Out.FlushAsync();
+        }
+
+        var builder = WebApplication.CreateSlimBuilder(options);
+        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Graceful", LogLevel.Information);
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        builder.AddGraceful(graceful =>
+        {
+            builder.Configuration.Bind(graceful);
+            if (kind.StartsWith("activated-accepted", StringComparison.Ordinal))
+            {
+                graceful.UseAcceptedConnection(AcceptedConnection.Current);
+            }
+            else
+            {
+                graceful.UseSocketActivation();
+            }
+        });
+        var app = builder.Build();
+        if (kind == "activated-stand-in")
+        {
+            LeaveWhenIdle(app, TimeSpan.FromMilliseconds(200));
+        }
+
+        app.MapGet("/", () => "ok");
+        app.MapGet("/child", async () =>
+        {
+            using var child = Process.Start(new ProcessStartInfo("sh", ["-c", "env; ls -l /proc/self/fd"]) { RedirectStandardOutput = true })!;
+            return await child.StandardOutput.ReadToEndAsync();
+        });
+        await app.RunAsync();
+        return Environment.ExitCode;
+    }
+
+    /// <summary>LEAD, with IDLE: this goes, and the tests say --IdleLimit to the sample instead.</summary>
+    private static void LeaveWhenIdle(WebApplication app, TimeSpan limit)
+    {
+        var graceful = app.Services.GetRequiredService<IGraceful>();
+        var timer = new Timer(_ => graceful.Close("the stand-in"), null, limit, Timeout.InfiniteTimeSpan);
+        app.Use((context, next) =>
+        {
+            timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            context.Response.OnCompleted(() =>
+            {
+                timer.Change(limit, Timeout.InfiniteTimeSpan);
+                return Task.CompletedTask;
+            });
+            return next(context);
+        });
+    }
+}

@@ -23,7 +23,7 @@ public sealed class PausedListeners : IAsyncLifetime
         var transport = new SocketTransportOptions();
         BoundSockets.Watch(transport);
         var factory = new TrackedListenerFactory(
-            new SocketTransportFactory(Microsoft.Extensions.Options.Options.Create(transport), NullLoggerFactory.Instance), _engine, options, NullLoggerFactory.Instance);
+            new SocketTransportFactory(Microsoft.Extensions.Options.Options.Create(transport), NullLoggerFactory.Instance), _engine, options, given: null, NullLoggerFactory.Instance);
         _listener = (TrackedListener)await factory.BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
         _loop = AcceptAsync();
     }

@@ -28,9 +28,6 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     /// <summary>By the coarse clock, when this connection last became busy or idle.</summary>
     protected long LastEdge => _cell.LastEdge;
 
-    /// <summary>It becomes busy or idle at this moment.</summary>
-    protected void StampEdge() => _cell.StampEdge();
-
     public Connection Now => _cell.Now;
 
     /// <summary>What a record calls it; 0 as long as no record knows it. The recorder's own.</summary>
@@ -61,33 +58,33 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
 
     /// <summary>Applies an event and obeys what it orders. Any thread.</summary>
     /// <returns>What was ordered, one of <see cref="ConnectionEffect.Tags"/>.</returns>
-    public int Apply(ConnectionEvent happened)
+    public int Apply(ConnectionEvent happened) => Obey(_isWatched ? StepWatched(happened) : _cell.Step(happened));
+
+    /// <summary>Somebody works on this raw connection: a level, not a count.</summary>
+    public void MarkInUse()
     {
-        var effect = _isWatched ? StepWatched(happened) : _cell.Step(happened);
-        switch (effect)
+        var effect = _isWatched ? StepWatched(ConnectionEvent.MarkInUse) : _cell.Step(ConnectionEvent.MarkInUse);
+        if (effect == ConnectionEffect.Tags.BecameActive)
         {
-            case ConnectionEffect.Tags.AskToClose:
-                AskToClose();
-                break;
-            case ConnectionEffect.Tags.Close:
-                Engine.Figures.Closed(_told);
-                Close();
-                break;
-            case ConnectionEffect.Tags.Reset:
-                Engine.Figures.Aborted();
-                Reset();
-                break;
-            case ConnectionEffect.Tags.LeaveGate:
-                Leave();
-                break;
-            case ConnectionEffect.Tags.Nothing:
-            case ConnectionEffect.Tags.BecameActive:
-            case ConnectionEffect.Tags.BecameIdle:
-            case ConnectionEffect.Tags.BecameHijacked:
-                break;
+            _cell.StampEdge();
+        }
+    }
+
+    /// <summary>Nobody works on this raw connection any more.</summary>
+    public void MarkIdle()
+    {
+        // Both first: whoever sees the connection idle sees since when, and the report is made when the last one has left.
+        if (ConnectionModule.isRetiring(_cell.Now) && Held is { } work)
+        {
+            Engine.Figures.Finished(work);
         }
 
-        return effect;
+        _cell.StampEdge();
+        var effect = _isWatched ? StepWatched(ConnectionEvent.MarkIdle) : _cell.Step(ConnectionEvent.MarkIdle);
+        if (effect != ConnectionEffect.Tags.BecameIdle)
+        {
+            Obey(effect);
+        }
     }
 
     public void Began()
@@ -313,6 +310,34 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         }
 
         return null;
+    }
+
+    private int Obey(int effect)
+    {
+        switch (effect)
+        {
+            case ConnectionEffect.Tags.AskToClose:
+                AskToClose();
+                break;
+            case ConnectionEffect.Tags.Close:
+                Engine.Figures.Closed(_told);
+                Close();
+                break;
+            case ConnectionEffect.Tags.Reset:
+                Engine.Figures.Aborted();
+                Reset();
+                break;
+            case ConnectionEffect.Tags.LeaveGate:
+                Leave();
+                break;
+            case ConnectionEffect.Tags.Nothing:
+            case ConnectionEffect.Tags.BecameActive:
+            case ConnectionEffect.Tags.BecameIdle:
+            case ConnectionEffect.Tags.BecameHijacked:
+                break;
+        }
+
+        return effect;
     }
 
     private async Task EndAfterAsync(RequestCut cut)

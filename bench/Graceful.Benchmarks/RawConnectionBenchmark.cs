@@ -10,8 +10,10 @@ namespace Graceful.Benchmarks;
 /// </summary>
 internal static class RawConnectionBenchmark
 {
-    private const int Pairs = 200_000;
-    private const int Echoes = 5_000;
+    /// <summary>Few, so that most slices end before anybody else gets the processor.</summary>
+    private const int Pairs = 2_000;
+    private const int SlicesARound = 100;
+    private const int Echoes = 100;
     private const int Length = 64;
     private const double MostNanoseconds = 20;
     private const double LeastRatio = 0.98;
@@ -19,7 +21,7 @@ internal static class RawConnectionBenchmark
     public static async Task<bool> RunAsync(int rounds)
     {
         var marks = await MarksAsync(rounds).ConfigureAwait(false);
-        var echo = await EchoAsync(Math.Max(1, rounds / 2)).ConfigureAwait(false);
+        var echo = await EchoAsync(rounds * SlicesARound / 4).ConfigureAwait(false);
         return await DrainsAsync(rounds).ConfigureAwait(false) && marks && echo;
     }
 
@@ -29,14 +31,14 @@ internal static class RawConnectionBenchmark
         var (server, client) = await PairAsync(listener).ConfigureAwait(false);
         await using var _ = server;
         using var __ = client;
-        for (var i = 0; i < 50; i++)
+        for (var i = 0; i < 500; i++)
         {
             Mark(server, Pairs / 10);
         }
 
-        var times = new double[rounds];
+        var times = new double[rounds * SlicesARound];
         var allocated = 0L;
-        for (var round = 0; round < rounds; round++)
+        for (var round = 0; round < times.Length; round++)
         {
             var before = GC.GetAllocatedBytesForCurrentThread();
             var start = Stopwatch.GetTimestamp();
@@ -48,7 +50,7 @@ internal static class RawConnectionBenchmark
         var time = Median(times);
         var good = time <= MostNanoseconds && allocated == 0;
         Console.WriteLine(FormattableString.Invariant(
-            $"MarkInUse and MarkIdle, {rounds} rounds of {Pairs:N0} pairs, median: {time:0.00} ns (at most {MostNanoseconds:0})   {allocated} B allocated   {(good ? "as promised" : "NOT as promised")}"));
+            $"MarkInUse and MarkIdle, {times.Length} rounds of {Pairs:N0} pairs, median: {time:0.00} ns (at most {MostNanoseconds:0})   {allocated} B allocated   {(good ? "as promised" : "NOT as promised")}"));
         return good;
     }
 
@@ -60,7 +62,7 @@ internal static class RawConnectionBenchmark
         await using var listener = new GracefulListener(Listening(), ConnectionMode.Automatic);
         var (server, toGraceful) = await PairAsync(listener).ConfigureAwait(false);
         var graceful = ServeGracefulAsync(server);
-        for (var i = 0; i < 10; i++)
+        for (var i = 0; i < 300; i++)
         {
             Slice(toPlain);
             Slice(toGraceful);

@@ -6,7 +6,7 @@ public enum ConnectionPhase
     /// <summary>Accepted, and no request yet; a TLS handshake may be under way.</summary>
     New,
 
-    /// <summary>At least one request is in flight.</summary>
+    /// <summary>At least one request is in flight, or somebody works on a <see cref="GracefulConnection"/>.</summary>
     Active,
 
     /// <summary>Served before, and nothing in flight.</summary>
@@ -15,6 +15,6 @@ public enum ConnectionPhase
     /// <summary>Upgraded, to a WebSocket for instance: it speaks a protocol of its own until it ends.</summary>
     Hijacked,
 
-    /// <summary>The server closed it, or it is gone.</summary>
+    /// <summary>The server closed it, it is gone, or it was disowned.</summary>
     Closed,
 }

@@ -405,7 +405,7 @@ public sealed class GracefulConnection : Stream
         base.Dispose(disposing);
     }
 
-    private Task SayFarewellAsync() => Tls!.ShutdownAsync().WaitAsync(FarewellLimit);
+    private async Task SayFarewellAsync() => await Tls!.ShutdownAsync().WaitAsync(FarewellLimit).ConfigureAwait(false);
 
     private void SetReadDeadlineAfter(TimeSpan? wait)
     {

@@ -28,9 +28,6 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     /// <summary>By the coarse clock, when this connection last became busy or idle.</summary>
     protected long LastEdge => _cell.LastEdge;
 
-    /// <summary>It becomes busy or idle at this moment.</summary>
-    protected void StampEdge() => _cell.StampEdge();
-
     public Connection Now => _cell.Now;
 
     /// <summary>Whether it keeps a server with an idle limit from being idle.</summary>
@@ -69,33 +66,34 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     /// <param name="happened">The event.</param>
     /// <param name="ending">Of the end of a request, its context, where there is one.</param>
     /// <returns>What was ordered, one of <see cref="ConnectionEffect.Tags"/>.</returns>
-    public int Apply(ConnectionEvent happened, HttpContext? ending = null)
+    public int Apply(ConnectionEvent happened, HttpContext? ending = null) =>
+        Obey(_isWatched ? StepWatched(happened, ending) : _cell.Step(happened));
+
+    /// <summary>Somebody works on this raw connection: a level, not a count.</summary>
+    public void MarkInUse()
     {
-        var effect = _isWatched ? StepWatched(happened, ending) : _cell.Step(happened);
-        switch (effect)
+        var effect = _isWatched ? StepWatched(ConnectionEvent.MarkInUse, ending: null) : _cell.Step(ConnectionEvent.MarkInUse);
+        if (effect == ConnectionEffect.Tags.BecameActive)
         {
-            case ConnectionEffect.Tags.AskToClose:
-                AskToClose();
-                break;
-            case ConnectionEffect.Tags.Close:
-                Engine.Figures.Closed(_told);
-                Close();
-                break;
-            case ConnectionEffect.Tags.Reset:
-                Engine.Figures.Aborted();
-                Reset();
-                break;
-            case ConnectionEffect.Tags.LeaveGate:
-                Leave();
-                break;
-            case ConnectionEffect.Tags.Nothing:
-            case ConnectionEffect.Tags.BecameActive:
-            case ConnectionEffect.Tags.BecameIdle:
-            case ConnectionEffect.Tags.BecameHijacked:
-                break;
+            _cell.StampEdge();
+        }
+    }
+
+    /// <summary>Nobody works on this raw connection any more.</summary>
+    public void MarkIdle()
+    {
+        // Both first: whoever sees the connection idle sees since when, and the report is made when the last one has left.
+        if (ConnectionModule.isRetiring(_cell.Now) && Held is { } work)
+        {
+            Engine.Figures.Finished(work);
         }
 
-        return effect;
+        _cell.StampEdge();
+        var effect = _isWatched ? StepWatched(ConnectionEvent.MarkIdle, ending: null) : _cell.Step(ConnectionEvent.MarkIdle);
+        if (effect != ConnectionEffect.Tags.BecameIdle)
+        {
+            Obey(effect);
+        }
     }
 
     public void Began()
@@ -320,6 +318,34 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         }
 
         return null;
+    }
+
+    private int Obey(int effect)
+    {
+        switch (effect)
+        {
+            case ConnectionEffect.Tags.AskToClose:
+                AskToClose();
+                break;
+            case ConnectionEffect.Tags.Close:
+                Engine.Figures.Closed(_told);
+                Close();
+                break;
+            case ConnectionEffect.Tags.Reset:
+                Engine.Figures.Aborted();
+                Reset();
+                break;
+            case ConnectionEffect.Tags.LeaveGate:
+                Leave();
+                break;
+            case ConnectionEffect.Tags.Nothing:
+            case ConnectionEffect.Tags.BecameActive:
+            case ConnectionEffect.Tags.BecameIdle:
+            case ConnectionEffect.Tags.BecameHijacked:
+                break;
+        }
+
+        return effect;
     }
 
     private async Task EndAfterAsync(RequestCut cut)

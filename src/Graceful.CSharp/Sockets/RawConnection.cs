@@ -50,24 +50,6 @@ internal sealed class RawConnection : TrackedConnection
         ? new HeldWork($"connection from {Name}", TimeSpan.FromMilliseconds(Environment.TickCount64 - LastEdge))
         : null;
 
-    /// <summary>Somebody works on it.</summary>
-    public void MarkInUse()
-    {
-        if (Apply(ConnectionEvent.MarkInUse) == ConnectionEffect.Tags.BecameActive)
-        {
-            StampEdge();
-        }
-    }
-
-    /// <summary>Nobody works on it any more.</summary>
-    public void MarkIdle()
-    {
-        // Both first: whoever sees the connection idle sees since when, and the report is made when the last one has left.
-        NoteWhatFinishes();
-        StampEdge();
-        Apply(ConnectionEvent.MarkIdle);
-    }
-
     /// <returns>False when it was closed before.</returns>
     public bool TryDisown() => Apply(ConnectionEvent.Disown) == ConnectionEffect.Tags.LeaveGate;
 
@@ -84,7 +66,11 @@ internal sealed class RawConnection : TrackedConnection
     {
         if (Interlocked.Exchange(ref _isEnding, 1) == 0)
         {
-            NoteWhatFinishes();
+            if (ConnectionModule.isRetiring(Now) && Held is { } work)
+            {
+                Engine.Figures.Finished(work);
+            }
+
             Over();
         }
     }
@@ -120,14 +106,6 @@ internal sealed class RawConnection : TrackedConnection
     protected override TimeSpan QuietFor(out bool pending) => SocketSilence.Of(Socket, base.QuietFor(out _), out pending);
 
     private string Name => Remote?.ToString() is { Length: > 0 } remote ? remote : Id;
-
-    private void NoteWhatFinishes()
-    {
-        if (ConnectionModule.isRetiring(Now) && Held is { } work)
-        {
-            Engine.Figures.Finished(work);
-        }
-    }
 
     /// <summary>What was written arrives first: to close a socket while bytes come in may take back those that are on their way out.</summary>
     private void EndInOrder()

@@ -46,13 +46,14 @@ internal sealed class RawIntake : IIntake, IDisposable
     /// <summary>Whether somebody else holds the socket too.</summary>
     public bool IsShared { get; set; }
 
+    /// <summary>Whether somebody is in the queue; also when it was to pause and could not, for then nobody can say.</summary>
     public bool IsAnybodyWaiting
     {
         get
         {
             try
             {
-                return _socket.Poll(TimeSpan.Zero, SelectMode.SelectRead);
+                return IsStuck || _socket.Poll(TimeSpan.Zero, SelectMode.SelectRead);
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {
@@ -62,6 +63,17 @@ internal sealed class RawIntake : IIntake, IDisposable
     }
 
     private string Address { get; }
+
+    private bool IsStuck
+    {
+        get
+        {
+            lock (_door)
+            {
+                return _resumed is not null && _accepting > 0;
+            }
+        }
+    }
 
     /// <summary>The next connection; null when there are no more.</summary>
     /// <exception cref="OperationCanceledException">The token fired.</exception>

@@ -16,6 +16,11 @@ internal static class ChildGracefulServer
 
     public static async Task<int> RunAsync(string kind)
     {
+        if (kind == ChildListener.Kind)
+        {
+            return await ChildListener.RunAsync();
+        }
+
         if (kind is "server-accept-fails" or "server-nodelay-fails")
         {
             return await ServeTheTroubledAsync(kind);

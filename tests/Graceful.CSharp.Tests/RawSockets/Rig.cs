@@ -102,6 +102,18 @@ internal static class Talk
         return Encoding.ASCII.GetString(buffer, 0, bytes);
     }
 
+    /// <summary>All that comes until the end.</summary>
+    public static async Task<string> HearAllAsync(this Socket client)
+    {
+        var all = new StringBuilder();
+        while (await client.HearAsync() is { Length: > 0 } more)
+        {
+            all.Append(more);
+        }
+
+        return all.ToString();
+    }
+
     public static Task SayAsync(this Stream server, string what) => server.WriteAsync(Encoding.ASCII.GetBytes(what)).AsTask().Soon("A write");
 
     public static async Task<string> HearAsync(this Stream server)

@@ -4,6 +4,7 @@
 //   --tls       HTTPS with a certificate made for this run
 //   --everything  hooks, work that is not a request, health checks, metrics that are read
 //   any Graceful option: --GracePeriod 00:00:01, --LameDuck 00:00:00.5, --SettleTime 0, --Intake LastCall ...
+//   --IdleLimit 00:00:10  leaves when nobody asked for anything in ten seconds
 using System.Net;
 using Hello;
 

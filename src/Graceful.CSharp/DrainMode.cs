@@ -20,7 +20,7 @@ public enum DrainMode
 
     /// <summary>
     /// A probe: as <see cref="ToldOnly"/>, but with 50 ms in place of the quiet period; and it counts for nothing, neither as a request
-    /// in flight nor as one that finished or was let go. The endpoints of <c>MapGracefulHealth</c> are of this kind.
+    /// in flight nor as one that finished or was let go, and keeps no server that has a <see cref="GracefulOptions.IdleLimit"/>. The endpoints of <c>MapGracefulHealth</c> are of this kind.
     /// </summary>
     NotCounted,
 }

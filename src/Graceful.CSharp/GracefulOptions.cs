@@ -83,8 +83,8 @@ public sealed class GracefulOptions
 
     /// <summary>
     /// The file in which the way out is recorded, so that it can be replayed step by step when somebody asks what happened.
-    /// The default is <see langword="null"/>: no record, at no cost. In it is one JSON line for each event of the lifecycle
-    /// and, from the trigger on, for each step of the gate and of every connection; of a request its method, the pattern of its
+    /// The default is <see langword="null"/>: no record, at no cost. In it is one JSON line for each event of the lifecycle,
+    /// but of looks for the <see cref="IdleLimit"/> that found the server in use the last one only, and, from the trigger on, for each step of the gate and of every connection; of a request its method, the pattern of its
     /// route and its age, and of a hook or component its name and the message it failed with. A file that is there already is kept beside it
     /// as <c>.old</c>. A file that can't be opened fails the start; one that can't be written any more gives a warning.
     /// </summary>

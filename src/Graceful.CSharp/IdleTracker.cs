@@ -197,6 +197,7 @@ public sealed class IdleTracker : IDisposable
 
         if (isOver)
         {
+            _ = _parent.Unregister();
             _ = _end.CancelAsync();
         }
     }

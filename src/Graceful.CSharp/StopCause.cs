@@ -12,7 +12,7 @@ public enum StopCause
     /// <summary>The host stops: <c>StopApplication</c>, <c>app.StopAsync()</c>; or a <see cref="GracefulServer"/> is disposed.</summary>
     HostStopped,
 
-    /// <summary>Nobody needed the server for longer than its idle limit.</summary>
+    /// <summary>Nobody needed the server for as long as its <see cref="GracefulOptions.IdleLimit"/>.</summary>
     Idle,
 
     /// <summary>A successor took over.</summary>

@@ -38,3 +38,9 @@ type DrainMode = Graceful.DrainMode
 
 /// <summary>What a signal does: <see cref="T:Graceful.SignalAction"/>.</summary>
 type SignalAction = Graceful.SignalAction
+
+/// <summary>A lifetime that ends when nothing was busy for a limit: <see cref="T:Graceful.IdleTracker"/>.</summary>
+type IdleTracker = Graceful.IdleTracker
+
+/// <summary>What ended such a lifetime: <see cref="T:Graceful.IdleReason"/>.</summary>
+type IdleReason = Graceful.IdleReason

@@ -22,6 +22,7 @@ internal sealed class Recorder : IDisposable
     private readonly RecordFile _file;
     private readonly Action<Exception> _failed;
     private readonly Task _writing;
+    private readonly List<LifecycleLine> _look = [];
     private int _connections;
     private bool _leaving;
     private bool _detailsAreCut;
@@ -42,7 +43,7 @@ internal sealed class Recorder : IDisposable
         {
             if (_lines.Reader.Count < MostWaiting)
             {
-                Add(new LifecycleLine(now, happened, CoreText.Of(next), [.. effects.Select(CoreText.Of)]));
+                Add(new LifecycleLine(now, happened, CoreText.Of(next), [.. effects.Select(CoreText.Of)]), next, [.. effects]);
             }
             else
             {
@@ -62,7 +63,11 @@ internal sealed class Recorder : IDisposable
     }
 
     /// <summary>A hook was added: from here on the core knows it.</summary>
-    public void Added(Instant now, Hook hook) => Add(new HookLine(now, hook));
+    public void Added(Instant now, Hook hook)
+    {
+        AddLook();
+        Add(new HookLine(now, hook));
+    }
 
     /// <summary>Steps the gate. Steps take turns, so that the lines are in the order of the steps.</summary>
     public int Step(GateCell gate, GateEvent happened)
@@ -131,6 +136,34 @@ internal sealed class Recorder : IDisposable
     }
 
     public void Dispose() => _lines.Writer.TryComplete();
+
+    /// <summary>
+    /// A server with an idle limit looks once a limit whether it is needed, for months perhaps, and each look that finds somebody leads
+    /// where the one before did. Only the last is kept, or the record would be full of them when the way out comes.
+    /// </summary>
+    private void Add(LifecycleLine line, Lifecycle next, Effect[] effects)
+    {
+        if (line.Happened.IsWoke && effects is [{ IsSampleIdle: true }])
+        {
+            _look.Clear();
+            _look.Add(line);
+        }
+        else if (line.Happened.IsIdleSampled && next.IsRunning && _look.Count == 1)
+        {
+            _look.Add(line);
+        }
+        else
+        {
+            AddLook();
+            Add(line);
+        }
+    }
+
+    private void AddLook()
+    {
+        _look.ForEach(Add);
+        _look.Clear();
+    }
 
     private void Add(TrackedConnection connection, HeldRequest request, RequestEnd end)
     {

@@ -1,4 +1,8 @@
+using System.Net;
+using System.Net.WebSockets;
 using Graceful.Tests.Support;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using static Graceful.ConnectionPhase;
 
 namespace Graceful.Tests.Idle;
@@ -207,6 +211,35 @@ public sealed class WhatCounts
 
         // Quiet since the end of the one that counts, and not of the probe.
         await server.MustLeaveAsync();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_WebSocket_on_HTTP2_keeps_it_as_a_hijacked_connection_does(bool isBusy)
+    {
+        await using var server = await Idling.StartAsync(options => options.HijackedIsBusy = isBusy, http2: true, map: app =>
+        {
+            app.UseWebSockets();
+            app.Map("/socket", async (HttpContext context) =>
+            {
+                using var socket = await context.WebSockets.AcceptWebSocketAsync();
+                await socket.ReceiveAsync(new byte[10], context.RequestAborted);
+            });
+        });
+        using var handler = new SocketsHttpHandler { UseProxy = false };
+        using var invoker = new HttpMessageInvoker(handler);
+        using var client = new ClientWebSocket();
+        (client.Options.HttpVersion, client.Options.HttpVersionPolicy) = (HttpVersion.Version20, HttpVersionPolicy.RequestVersionExact);
+        await client.ConnectAsync(new Uri($"ws://127.0.0.1:{server.App.Port}/socket"), invoker, TestContext.Current.CancellationToken).Soon();
+        await server.Until(Active);
+        await server.PassAsync(Idling.Limit);
+        Assert.Equal(!isBusy, server.App.Graceful.IsStopping);
+        client.Abort();
+        if (!isBusy)
+        {
+            await server.MustLeaveAsync();
+        }
     }
 
     [Fact]

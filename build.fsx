@@ -47,6 +47,11 @@ let need tool package =
         if not (has apt) || exitCodeOf "sh" [ "-c"; $"apt-get update -qq && apt-get install -y -qq {package} >/dev/null" ] [] <> 0 then
             fail $"'{tool}' is missing and could not be installed; please install the package {package} and try again."
 
+/// Its socket activation and its check of units, as programs; no systemd has to run.
+let needSystemd () =
+    need "systemd-socket-activate" "systemd"
+    need "systemd-analyze" "systemd"
+
 // ---- set-up ---------------------------------------------------------------------------------------------------------
 
 /// Paket reads the user's own NuGet source, so that company mirrors serve as well and no address is written down here.
@@ -119,6 +124,7 @@ let test (only: string list) =
               if only.IsEmpty || List.exists (fun (o: string) -> project.Contains(o, StringComparison.OrdinalIgnoreCase)) only then
                   printfn $"\n== {project}"
                   if project = "Graceful.Packages.Tests" then packed.Force() |> ignore
+                  if project = "Graceful.CSharp.Tests" then needSystemd ()
                   let results = Path.GetFullPath $"artifacts/tests/{project}.xml"
                   File.Delete results
                   let code = exitCodeOf "dotnet" [ program project; "-xml"; results; "-noLogo" ] []
@@ -251,6 +257,17 @@ let soak (options: string list) =
         printfn "\n== races of real threads"
         stress []
 
+/// The server comes and goes, its socket stays, and clients aim at the moment when it finds that nobody needs it.
+let soakIdle (options: string list) =
+    let activations = match options with [ activations ] -> activations | _ -> "10000"
+    if not (Seq.forall Char.IsAsciiDigit activations) || activations.TrimStart '0' = "" then
+        fail $"'{activations}' is not a number of activations, as in: soak-idle 10000"
+    built.Force()
+    needSystemd ()
+    printfn $"{activations} activations with an idle limit of 200 ms, 4 threads of clients: 0 lost and 0 refused are promised."
+    let server = [ "dotnet"; program "Activated"; "--IdleLimit"; "00:00:00.2" ]
+    exit (exitCodeOf "dotnet" ([ program "Graceful.Doorkeeper"; "--activations"; activations; "--idle-limit"; "200"; "--" ] @ server) [])
+
 /// Draws the state machines anew, from the steps they take. What stands around the pictures in the pages stays.
 let diagrams () =
     built.Force()
@@ -261,6 +278,7 @@ let targets: (string * string * (string list -> unit)) list =
       "test", "build and run all tests; words choose test projects by name", test
       "prove", "walk every state that the whole system can reach, and check every rule in each", prove
       "soak", "lives of servers by the million in virtual time, then the stress: --events N --seed S, and --help for more", soak
+      "soak-idle", "10,000 activations (or as many as you say) of a server that leaves when idle, and clients at the edge: who is lost or refused?", soakIdle
       "stress", "races around the cells and the table: all of the model's, and 1,000,000 rounds (or as many as you say) of real threads", stress
       "mutate", "plant small faults in the core, one at a time: do the tests catch each? words choose by name; --adapters: Stryker on the engine", mutate
       "diagrams", "draw the state machines from the steps they take, into docs/ and README.md", ignore >> diagrams

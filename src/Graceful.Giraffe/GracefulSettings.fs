@@ -236,3 +236,16 @@ module GracefulSettings =
     let timeProvider (clock: TimeProvider) (options: GracefulOptions) =
         options.TimeProvider <- clock
         options
+
+    /// <summary>
+    /// Has Kestrel serve from the sockets that a service manager gave to this process, in the place of its endpoints; see <see cref="M:Graceful.GracefulOptions.UseSocketActivation"/>.
+    /// </summary>
+    /// <param name="options">The options.</param>
+    let useSocketActivation (options: GracefulOptions) = options.UseSocketActivation()
+
+    /// <summary>
+    /// Has Kestrel serve one connection that was accepted by somebody else, and nothing more; see <see cref="M:Graceful.GracefulOptions.UseAcceptedConnection(Graceful.AcceptedConnection,System.String)"/>.
+    /// </summary>
+    /// <param name="connection">The connection; <c>AcceptedConnection.Current</c> is the one that was given to this process.</param>
+    /// <param name="options">The options.</param>
+    let useAcceptedConnection (connection: AcceptedConnection) (options: GracefulOptions) = options.UseAcceptedConnection connection

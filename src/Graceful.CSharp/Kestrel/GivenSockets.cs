@@ -9,10 +9,7 @@ namespace Graceful.Kestrel;
 /// </summary>
 internal sealed class GivenSockets(IReadOnlyList<ActivatedSocket> given, KestrelServerOptions kestrel)
 {
-    private readonly Lazy<EndpointNames> _names = new(() => new EndpointNames(kestrel));
     private readonly List<(EndPoint Endpoint, List<ActivatedSocket> Sockets)> _served = [];
-
-    private bool IsByName => given.Any(socket => _names.Value.Has(socket.Name));
 
     private IEnumerable<ActivatedSocket> Left => given.Except(_served.SelectMany(served => served.Sockets));
 
@@ -20,7 +17,9 @@ internal sealed class GivenSockets(IReadOnlyList<ActivatedSocket> given, Kestrel
     /// <exception cref="IOException">Sockets and endpoints don't go together. (Anything else Kestrel would take for a missing half of localhost.)</exception>
     public IReadOnlyList<ActivatedSocket>? For(EndPoint endpoint)
     {
-        var sockets = IsByName ? ByName(endpoint) : ByAddress(endpoint) ?? InOrder(endpoint);
+        // Read anew each time, because it may have changed.
+        var names = new EndpointNames(kestrel);
+        var sockets = given.Any(socket => names.Has(socket.Name)) ? ByName(names, endpoint) : ByAddress(endpoint) ?? InOrder(endpoint);
         if (sockets is not null)
         {
             _served.Add((endpoint, sockets));
@@ -48,15 +47,15 @@ internal sealed class GivenSockets(IReadOnlyList<ActivatedSocket> given, Kestrel
 
     private static string Listed(IEnumerable<ActivatedSocket> sockets) => string.Join(", ", sockets);
 
-    private List<ActivatedSocket>? ByName(EndPoint endpoint)
+    private List<ActivatedSocket>? ByName(EndpointNames names, EndPoint endpoint)
     {
-        if (given.FirstOrDefault(socket => !_names.Value.Has(socket.Name)) is { } stranger)
+        if (given.FirstOrDefault(socket => !names.Has(socket.Name)) is { } stranger)
         {
             throw new IOException(
-                $"The socket {stranger}, given to this process, has the name of no endpoint; allowed are {string.Join(", ", _names.Value.All)}, or no such name for any socket.");
+                $"The socket {stranger}, given to this process, has the name of no endpoint; allowed are {string.Join(", ", names.All)}, or no such name for any socket.");
         }
 
-        if (_names.Value.Of(endpoint) is not { } name)
+        if (names.Of(endpoint) is not { } name)
         {
             return null;
         }

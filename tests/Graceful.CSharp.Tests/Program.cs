@@ -7,6 +7,7 @@ if (args is ["serve", var kind, .. var options])
 {
     return kind.StartsWith(ChildGracefulServer.Prefix, StringComparison.Ordinal) ? await ChildGracefulServer.RunAsync(kind)
         : kind.StartsWith(ChildActivated.Prefix, StringComparison.Ordinal) ? await ChildActivated.RunAsync(kind, options)
+        : kind.StartsWith(ChildTracked.Prefix, StringComparison.Ordinal) ? await ChildTracked.RunAsync(kind, options)
         : await ChildServer.RunAsync(kind, options);
 }
 

@@ -28,6 +28,9 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     /// <summary>By the coarse clock, when this connection last became busy or idle.</summary>
     protected long LastEdge => _cell.LastEdge;
 
+    /// <summary>It becomes busy or idle at this moment.</summary>
+    protected void StampEdge() => _cell.StampEdge();
+
     public Connection Now => _cell.Now;
 
     /// <summary>Whether it keeps a server with an idle limit from being idle.</summary>
@@ -79,16 +82,21 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         }
     }
 
-    /// <summary>Nobody works on this raw connection any more.</summary>
+    /// <summary>Nobody works on this raw connection any more; said again, it is no edge.</summary>
     public void MarkIdle()
     {
         // Both first: whoever sees the connection idle sees since when, and the report is made when the last one has left.
-        if (ConnectionModule.isRetiring(_cell.Now) && Held is { } work)
+        var now = _cell.Now;
+        if (ConnectionModule.inFlight(now) > 0)
         {
-            Engine.Figures.Finished(work);
+            if (ConnectionModule.isRetiring(now) && Held is { } work)
+            {
+                Engine.Figures.Finished(work);
+            }
+
+            _cell.StampEdge();
         }
 
-        _cell.StampEdge();
         var effect = _isWatched ? StepWatched(ConnectionEvent.MarkIdle, ending: null) : _cell.Step(ConnectionEvent.MarkIdle);
         if (effect != ConnectionEffect.Tags.BecameIdle)
         {

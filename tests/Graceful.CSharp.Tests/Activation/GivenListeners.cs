@@ -31,7 +31,7 @@ public sealed class GivenListeners : IDisposable
         Assert.Contains("accepting stopped, 0 accepted in the last call", activated.Process.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("localhost:5000", activated.Process.Output, StringComparison.Ordinal);
         var url = address[0] is '/' or '@' ? $"http://unix:{address}" : $"http://{activated.Addresses[0]}";
-        Assert.Contains($"Graceful[60]\n      127.0.0.1:5000 is served from unknown ({url["http://".Length..].Replace("unix:", "", StringComparison.Ordinal)})", activated.Process.Output, StringComparison.Ordinal);
+        Assert.Contains($"Graceful[50]\n      127.0.0.1:5000 is served from unknown ({url["http://".Length..].Replace("unix:", "", StringComparison.Ordinal)})", activated.Process.Output, StringComparison.Ordinal);
         Assert.Equal(address[0] == '/', File.Exists(address));
     }
 

@@ -8,7 +8,7 @@ namespace Graceful.Tests.Trackers;
 /// A server that is not ours: an accept loop and a loop per connection, which answer <c>ping</c> with <c>pong</c>. At <c>door</c> it waits at the
 /// door, and after <c>hijack</c> each line comes back as it is.
 /// </summary>
-internal sealed class LineServer : IAsyncDisposable
+internal sealed class TrackedServer : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _enough = new();
@@ -21,7 +21,7 @@ internal sealed class LineServer : IAsyncDisposable
     /// <param name="aborts">Whether it can end a connection at once.</param>
     /// <param name="asks">Whether it can tell a client.</param>
     /// <param name="name">What reports call it.</param>
-    public LineServer(IGraceful graceful, bool aborts = true, bool asks = false, string name = "lines")
+    public TrackedServer(IGraceful graceful, bool aborts = true, bool asks = false, string name = "lines")
     {
         _listener.Start();
         Tracker = new ConnectionTracker<TcpClient>(graceful, new()

@@ -1314,7 +1314,7 @@ module IdleLifetime =
     let step limit (now: Instant) event state =
         match state, event with
         // Whoever comes when its time is over comes too late, however late the timer is.
-        | IdleLifetime.Quiet due, _ when now >= due -> IdleLifetime.Expired due
+        | IdleLifetime.Quiet due, _ when due <= now -> IdleLifetime.Expired due
         | IdleLifetime.Quiet _, IdleLifetimeEvent.BecameBusy -> IdleLifetime.Busy 1L
         | IdleLifetime.Busy many, IdleLifetimeEvent.BecameBusy -> IdleLifetime.Busy(many + 1L)
         | IdleLifetime.Busy many, IdleLifetimeEvent.BecameQuiet ->

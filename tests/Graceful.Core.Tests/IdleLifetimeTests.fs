@@ -78,6 +78,15 @@ let ``it ends once and for good`` () =
         |> List.forall (fun (before, after) -> not (IdleLifetime.isOver before) || after = before))
 
 [<Fact>]
+let ``it is over when it expired, and when its parent ended it`` () =
+    for state, isOver in
+        [ IdleLifetime.Busy 1L, false
+          IdleLifetime.Quiet start, false
+          IdleLifetime.Expired start, true
+          IdleLifetime.ParentCancelled, true ] do
+        Assert.Equal(isOver, IdleLifetime.isOver state)
+
+[<Fact>]
 let ``it is to be woken exactly while nothing is busy, and is over when it is`` () =
     forAll (fun limit story ->
         states limit story

@@ -20,7 +20,8 @@ internal readonly record struct HeldRequestFacts(string ConnectionId, HttpContex
     public bool IsCounted => Core.Request.isCounted(Policy);
 
     /// <summary>Whether a request keeps a server with an idle limit.</summary>
-    public static bool IsUse(HttpContext context, IdleWatch idle) => Use.counts(idle.HijackedIsBusy, IsTunnel(context), PolicyOf(context));
+    public static bool IsUse(HttpContext context, IdleWatch idle) =>
+        Use.counts(idle.HijackedIsBusy, !idle.HijackedIsBusy && IsTunnel(context), PolicyOf(context));
 
     public HeldRequest ToHeld()
     {
@@ -45,7 +46,7 @@ internal readonly record struct HeldRequestFacts(string ConnectionId, HttpContex
     {
         try
         {
-            return context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true };
+            return context.Features[typeof(IHttpExtendedConnectFeature)] is IHttpExtendedConnectFeature { IsExtendedConnect: true };
         }
 #pragma warning disable CA1031 // As in a text: it may have been reset under our eyes.
         catch (Exception)
@@ -59,7 +60,9 @@ internal readonly record struct HeldRequestFacts(string ConnectionId, HttpContex
     {
         try
         {
-            return context.GetEndpoint()?.Metadata.GetMetadata<DrainAttribute>()?.Policy ?? DrainPolicy.MustFinish;
+            // By its type and not through Get, which is generic and virtual: the runtime looks such a call up each time.
+            return (context.Features[typeof(IEndpointFeature)] as IEndpointFeature)?.Endpoint?.Metadata.GetMetadata<DrainAttribute>()?.Policy
+                ?? DrainPolicy.MustFinish;
         }
 #pragma warning disable CA1031 // As in a text: it may have been reset under our eyes.
         catch (Exception)

@@ -39,6 +39,9 @@ public sealed class Joined
         Assert.Null(await other.AcceptAsync().AsTask().Soon("The end of the other"));
         await idleClient.EndsAsync();
         Assert.False(leaving.IsCompleted);
+
+        // What ends before it was told to is not work that the way out waited for.
+        await Limits.Until(() => busy.IsRetiring, "everybody retires");
         await busy.SayAsync("done");
         busy.MarkIdle();
         var report = await leaving;

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Graceful.Tests.RawSockets;
@@ -7,20 +6,6 @@ namespace Graceful.Tests.RawSockets;
 internal static partial class ManyFiles
 {
     private const int NumberOfFiles = 7;
-
-    private static Limit _before;
-
-    /// <summary>No more than there are.</summary>
-    public static void Lower()
-    {
-        _ = GetLimit(NumberOfFiles, out _before);
-        // Whatever comes gets the lowest number that is free.
-        var free = Enumerable.Range(0, int.MaxValue).First(static descriptor => !Path.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{descriptor}")));
-        _ = SetLimit(NumberOfFiles, new Limit { Soft = (nuint)free, Hard = _before.Hard });
-    }
-
-    /// <summary>As it was before.</summary>
-    public static void Restore() => _ = SetLimit(NumberOfFiles, in _before);
 
     /// <summary>Asks for so many, and says how many there are.</summary>
     public static int Raise(int wanted)

@@ -88,7 +88,8 @@ public sealed class OverTls
     [Fact]
     public async Task Whoever_waits_in_the_queue_on_the_way_out_is_authenticated_and_served()
     {
-        await using var rig = new Rig(ConnectionMode.Automatic, options: WithTls());
+        // Nobody is quiet for so long before he is asked for.
+        await using var rig = new Rig(ConnectionMode.Automatic, options: WithTls(), quiet: TimeSpan.FromSeconds(20));
         var clients = new List<Task<SslStream>>();
         for (var i = 0; i < 5; i++)
         {

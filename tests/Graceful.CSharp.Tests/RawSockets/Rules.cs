@@ -273,6 +273,32 @@ public sealed class Rules
     }
 
     [Fact]
+    public async Task Bytes_that_come_while_the_last_answer_still_goes_out_are_nobodys_work()
+    {
+        await using var rig = new Rig(ConnectionMode.Automatic);
+        var accepting = rig.AcceptAsync();
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+        await client.ConnectAsync(rig.Listener.LocalEndPoint).Soon("The connection");
+        var server = await accepting;
+        await client.SayAsync("x");
+        _ = await server.HearAsync();
+        var drain = rig.Listener.DrainAsync();
+        await Limits.Until(() => server.IsRetiring, "the drain has begun");
+
+        // More than the client takes, and no more than the kernel does.
+        var answer = new byte[100_000];
+        await server.WriteAsync(answer).AsTask().Soon("The answer");
+        var reading = server.HearAsync();
+        server.MarkIdle();
+        Assert.Equal(ConnectionPhase.Closed, server.Phase);
+        await client.SayAsync("late");
+        Assert.Equal("", await reading);
+        Assert.False(drain.IsCompleted);
+        Assert.Equal(answer.Length, await ReceiveAllAsync(client).Soon("The whole answer"));
+        await drain.Soon("The drain");
+    }
+
+    [Fact]
     public async Task Whoever_disposes_a_connection_lets_the_drain_go_on()
     {
         await using var rig = new Rig(ConnectionMode.Manual);

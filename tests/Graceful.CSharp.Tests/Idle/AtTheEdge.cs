@@ -10,6 +10,8 @@ namespace Graceful.Tests.Idle;
 /// <summary>Clients that come at the moment when a server finds that nobody needs it.</summary>
 public sealed class AtTheEdge
 {
+    private static readonly TimeSpan QuietPeriod = TimeSpan.FromMilliseconds(400);
+
     [Fact]
     public async Task Who_waits_in_the_queue_when_accepting_is_paused_calls_the_server_back_and_is_served()
     {
@@ -64,11 +66,11 @@ public sealed class AtTheEdge
         await using var server = new GracefulServer { Handler = Servers.Serving.Ok }.Configure(Soon);
         var clients = Enumerable.Range(0, 4).Select(seed => Task.Run(() => new EdgeClient(socket.Port(), seed).AskUntilAsync(enough.Token))).ToList();
         var all = Task.WhenAll(clients);
-        for (var turn = 1; turn < 20 || !all.IsCompleted; turn++)
+        for (var turn = 1; turn < 15 || !all.IsCompleted; turn++)
         {
             var report = await server.ServeAsync(socket, keep: _ => true).Soon("The idle exit");
             Assert.Equal((StopCause.Idle, 0), (report.Reason.Cause, report.ExitCode));
-            if (turn == 20)
+            if (turn == 15)
             {
                 // Who waits now is served in the turns that follow.
                 await enough.CancelAsync();
@@ -76,29 +78,28 @@ public sealed class AtTheEdge
         }
 
         var asked = await all;
-        Assert.Equal(0, asked.Sum(client => client.Lost + client.Refused));
-        Assert.True(asked.All(client => client.Answered > 10), string.Join(", ", asked.AsEnumerable()));
+        Assert.True(asked.All(client => client.Lost + client.Refused == 0), string.Join(", ", asked.AsEnumerable()));
+        Assert.True(asked.All(client => client.Answered > 5), string.Join(", ", asked.AsEnumerable()));
     }
 
     [Fact]
     public async Task On_a_socket_that_goes_nobody_is_lost_who_was_connected()
     {
-        for (var round = 0; round < 6; round++)
+        for (var round = 0; round < 4; round++)
         {
             await using var app = await TestApp.StartAsync(Soon);
             var clients = Enumerable.Range(0, 4).Select(seed => Task.Run(() => new EdgeClient(app.Port, seed + round).AskUntilAsync(CancellationToken.None))).ToList();
             var report = await app.ReportAsync();
             var asked = await Task.WhenAll(clients).Soon("The end of the clients");
             Assert.Equal((StopCause.Idle, 0), (report.Reason.Cause, report.ExitCode));
-            Assert.Equal(0, asked.Sum(client => client.Lost));
+            Assert.True(asked.All(client => client.Lost == 0), string.Join(", ", asked.AsEnumerable()));
         }
     }
 
     private static void Soon(GracefulOptions options)
     {
         options.IdleLimit = TimeSpan.FromMilliseconds(30);
-        options.QuietPeriod = TimeSpan.FromMilliseconds(150);
-        options.SettleTime = TimeSpan.FromMilliseconds(20);
+        options.QuietPeriod = QuietPeriod;
         options.Intake = IntakeMethod.Unplug;
     }
 
@@ -120,13 +121,15 @@ public sealed class AtTheEdge
             {
                 var edge = 28 + (random.NextDouble() * 6);
                 await Task.Delay(TimeSpan.FromMilliseconds(edge * (1 + random.Next(4))), CancellationToken.None);
-                var socket = IsOpen(kept) ? kept : await ConnectAsync();
+                var looked = Environment.TickCount64;
+                var wasKept = IsOpen(kept);
+                var socket = wasKept ? kept : await ConnectAsync();
                 kept = null;
                 if (socket is null)
                 {
                     Refused++;
                 }
-                else if (await AskAsync(socket) && random.Next(2) == 0)
+                else if (await AskAsync(socket, wasKept ? looked : null) && random.Next(2) == 0)
                 {
                     kept = socket;
                 }
@@ -157,16 +160,20 @@ public sealed class AtTheEdge
             }
         }
 
-        private async Task<bool> AskAsync(Socket socket)
+        /// <param name="socket">Where to ask.</param>
+        /// <param name="looked">When it was seen to be open, where it was kept: whoever takes longer than the quiet period to send was promised nothing.</param>
+        private async Task<bool> AskAsync(Socket socket, long? looked)
         {
+            var isPromised = true;
             try
             {
                 var answer = new byte[4096];
                 await socket.SendAsync("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray());
+                isPromised = looked is null || Environment.TickCount64 - looked < QuietPeriod.TotalMilliseconds / 2;
                 var got = await socket.ReceiveAsync(answer).Soon("An answer");
                 if (got == 0)
                 {
-                    Lost++;
+                    Lost += isPromised ? 1 : 0;
                     return false;
                 }
 
@@ -175,7 +182,7 @@ public sealed class AtTheEdge
             }
             catch (SocketException)
             {
-                Lost++;
+                Lost += isPromised ? 1 : 0;
                 return false;
             }
         }

@@ -1,13 +1,14 @@
 using Graceful.Core;
 using Graceful.Engine;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Options;
 
 namespace Graceful;
 
 /// <summary>The engine as the application sees it.</summary>
+/// <param name="engine">What it drives.</param>
+/// <param name="options">What the user decided.</param>
+/// <param name="prolong">Told by how much a hook makes the way out longer; one call after the other.</param>
 internal sealed class GracefulControl(
-    LifecycleEngine engine, IOptions<GracefulOptions> options, IOptions<HostOptions> host) : IGraceful, IGracefulFeature, IEngineOwner
+    LifecycleEngine engine, GracefulOptions options, Action<TimeSpan> prolong) : IGraceful, IGracefulFeature, IEngineOwner
 {
     private readonly Lock _adding = new();
 
@@ -109,8 +110,8 @@ internal sealed class GracefulControl(
 
     public Task<bool> ResumeAsync() => engine.ResumeAsync();
 
-    public Task<bool> DrillAsync() => options.Value.LameDuck > TimeSpan.Zero
-        ? engine.DrillAsync(options.Value.LameDuck)
+    public Task<bool> DrillAsync() => options.LameDuck > TimeSpan.Zero
+        ? engine.DrillAsync(options.LameDuck)
         : throw new InvalidOperationException(
             $"{nameof(GracefulOptions.LameDuck)} is zero, so there is nothing to practise; allowed is a server with one, or DrillAsync with a duration.");
 
@@ -130,11 +131,7 @@ internal sealed class GracefulControl(
 
         lock (_adding)
         {
-            var longer = engine.AddHook(hook);
-            if (host.Value.ShutdownTimeout != Timeout.InfiniteTimeSpan)
-            {
-                host.Value.ShutdownTimeout += longer;
-            }
+            prolong(engine.AddHook(hook));
         }
     }
 
@@ -168,7 +165,7 @@ internal sealed class GracefulControl(
         }
 
         var reason = new StopReason(StopCause.Requested, Who: by);
-        foreach (var (name, whyNot) in options.Value.Preventions)
+        foreach (var (name, whyNot) in options.Preventions)
         {
             string? why = null;
             try

@@ -72,7 +72,14 @@ public static class GracefulExtensions
         services.AddSingleton(provider => new LifecycleEngine(
             provider.GetRequiredService<IOptions<GracefulOptions>>().Value,
             provider.GetRequiredService<ILoggerFactory>().CreateLogger(Log.Category)));
-        services.AddSingleton<GracefulControl>();
+        services.AddSingleton(static provider =>
+        {
+            var host = provider.GetRequiredService<IOptions<HostOptions>>();
+            return new GracefulControl(
+                provider.GetRequiredService<LifecycleEngine>(),
+                provider.GetRequiredService<IOptions<GracefulOptions>>().Value,
+                longer => host.Value.ShutdownTimeout = Sum(host.Value.ShutdownTimeout, longer));
+        });
         services.AddSingleton<IGraceful>(static provider => provider.GetRequiredService<GracefulControl>());
         services.AddSingleton<IGracefulFeature>(static provider => provider.GetRequiredService<GracefulControl>());
         services.AddHostedService<PlatformBinding>();

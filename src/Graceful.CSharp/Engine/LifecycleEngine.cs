@@ -204,6 +204,9 @@ internal sealed class LifecycleEngine : IDisposable
 
     public void SayPreventionFailed(Exception error, string name) => Say(() => Log.PreventionFailed(_log, error, name));
 
+    /// <summary>An entry in the log, when its turn comes. Any thread; returns at once.</summary>
+    public void Say(Action<ILogger> entry) => Say(() => entry(_log));
+
     public void Post(Event happened) => _mailbox.Writer.TryWrite(new Letter(happened));
 
     /// <summary>Wants the stop or the drill undone; false when there is none that may be.</summary>
@@ -734,6 +737,12 @@ internal sealed class LifecycleEngine : IDisposable
     /// <summary>The host goes on while the report is written; it waits for that at the end of its own stop.</summary>
     private async Task ExitAsync(ShutdownReport report)
     {
+        // Where there is nothing to tell, the application's own code stays.
+        if (report.ExitCode != 0 && OwnsProcess)
+        {
+            Environment.ExitCode = report.ExitCode;
+        }
+
         var written = _words.Write(() =>
         {
             if (report.Outcome == ShutdownOutcome.Clean)

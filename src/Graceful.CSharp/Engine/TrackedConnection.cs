@@ -161,7 +161,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     }
 
     /// <summary>Whether the drain waits for a request on its own account, so that others have time as well.</summary>
-    public bool MustFinish(TimeSpan drainingFor)
+    public virtual bool MustFinish(TimeSpan drainingFor)
     {
         lock (Requests)
         {

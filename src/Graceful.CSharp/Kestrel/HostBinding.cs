@@ -85,12 +85,6 @@ internal sealed class HostBinding(
             report = await engine.Exited.ConfigureAwait(false);
         }
 
-        // Where there is nothing to tell, the application's own code stays.
-        if (report.ExitCode != 0 && engine.OwnsProcess)
-        {
-            Environment.ExitCode = report.ExitCode;
-        }
-
         if ((report.ConnectionsAborted > 0 || engine.Figures.HaveGivenUp) && services.GetService(typeof(IServer)) is IServer server
             && server.GetType().Assembly == KestrelAssembly)
         {

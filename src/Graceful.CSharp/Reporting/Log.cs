@@ -88,4 +88,14 @@ internal static partial class Log
 
     [LoggerMessage(21, LogLevel.Warning, "{Misfit}")]
     public static partial void OutOfBudget(ILogger log, string misfit);
+
+    [LoggerMessage(60, LogLevel.Warning,
+        "{Member} was called for a connection that {State}, which changes nothing. The connection tracker '{Tracker}' says this once")]
+    public static partial void TrackerMisused(ILogger log, string tracker, string member, string state);
+
+    [LoggerMessage(61, LogLevel.Error, "{Callback} of the connection tracker '{Tracker}' failed")]
+    public static partial void TrackerCallbackFailed(ILogger log, Exception e, string tracker, string callback);
+
+    [LoggerMessage(62, LogLevel.Warning, "{Callback} of the connection tracker '{Tracker}' did not end within {Limit}, and is waited for no more")]
+    public static partial void TrackerCallbackLate(ILogger log, string tracker, string callback, string limit);
 }

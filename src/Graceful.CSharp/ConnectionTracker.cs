@@ -113,7 +113,10 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
     public bool Active(TConnection connection) =>
         Mark(connection, ConnectionEvent.MarkInUse, nameof(Active), Misuse.ActiveNotOpen, Misuse.ActiveHijacked);
 
-    /// <summary>Nobody works on it any more; it may be used again.</summary>
+    /// <summary>
+    /// Nobody works on it any more; it may be used again. While the server leaves it is closed now, so whoever has read ahead says it only when all
+    /// that was read is answered.
+    /// </summary>
     /// <param name="connection">The connection.</param>
     /// <returns>False when it is to end: it is closed now, because the server leaves, or was before, or is not open.</returns>
     /// <exception cref="ArgumentNullException">The connection is null.</exception>

@@ -5,8 +5,8 @@ using Xunit.Runner.InProc.SystemConsole;
 // Run as a child with `serve KIND ...` this is one of the servers of Processes/; else it runs the tests.
 if (args is ["serve", var kind, .. var options])
 {
-    return kind.StartsWith(ChildGracefulServer.Prefix, StringComparison.Ordinal)
-        ? await ChildGracefulServer.RunAsync(kind)
+    return kind.StartsWith(ChildGracefulServer.Prefix, StringComparison.Ordinal) ? await ChildGracefulServer.RunAsync(kind)
+        : kind.StartsWith(ChildTracked.Prefix, StringComparison.Ordinal) ? await ChildTracked.RunAsync(kind, options)
         : await ChildServer.RunAsync(kind, options);
 }
 

@@ -59,7 +59,11 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
             GoOn = options.ResumeAccepting,
             ListeningSocket = options.ListeningSocket,
         };
-        _engine.Add(_intake);
+        if (!_engine.TryAdd(_intake))
+        {
+            // The others were told before.
+            _ = _intake.StopAsync(successorHasIt: false);
+        }
     }
 
     /// <summary>
@@ -111,7 +115,7 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
     /// <returns>False when it was closed or aborted meanwhile, or is not open: what was read can't be answered.</returns>
     /// <exception cref="ArgumentNullException">The connection is null.</exception>
     public bool Active(TConnection connection) =>
-        Mark(connection, ConnectionEvent.MarkInUse, nameof(Active), Misuse.ActiveNotOpen, Misuse.ActiveHijacked);
+        Mark(connection, static one => one.MarkInUse(), nameof(Active), Misuse.ActiveNotOpen, Misuse.ActiveHijacked);
 
     /// <summary>
     /// Nobody works on it any more; it may be used again. While the server leaves it is closed now, so whoever has read ahead says it only when all
@@ -121,7 +125,7 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
     /// <returns>False when it is to end: it is closed now, because the server leaves, or was before, or is not open.</returns>
     /// <exception cref="ArgumentNullException">The connection is null.</exception>
     public bool Idle(TConnection connection) =>
-        Mark(connection, ConnectionEvent.MarkIdle, nameof(Idle), Misuse.IdleNotOpen, Misuse.IdleHijacked);
+        Mark(connection, static one => one.MarkIdle(), nameof(Idle), Misuse.IdleNotOpen, Misuse.IdleHijacked);
 
     /// <summary>
     /// It speaks another protocol from now on, or belongs to other code, and is waited for until it is <see cref="Closed"/>. Who gives it away for
@@ -131,7 +135,7 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
     /// <returns>False when it was closed or aborted meanwhile, or is not open.</returns>
     /// <exception cref="ArgumentNullException">The connection is null.</exception>
     public bool Hijacked(TConnection connection) =>
-        Mark(connection, ConnectionEvent.Hijack, nameof(Hijacked), Misuse.HijackedNotOpen, Misuse.HijackedTwice);
+        Mark(connection, static one => one.Hijack(), nameof(Hijacked), Misuse.HijackedNotOpen, Misuse.HijackedTwice);
 
     /// <summary>It is gone, whoever ended it. The last that is said of it; the same object may be opened again.</summary>
     /// <param name="connection">The connection.</param>
@@ -143,7 +147,7 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
         {
             WarnNotOpen(Misuse.ClosedNotOpen, nameof(Closed));
         }
-        else if (one.Leave())
+        else if (one.TryLeave())
         {
             Step(GateEvent.Leave);
         }
@@ -191,7 +195,8 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
         Step(GateEvent.Drain);
     }
 
-    private bool Mark(TConnection connection, ConnectionEvent edge, string member, Misuse notOpen, Misuse hijacked)
+    private bool Mark(
+        TConnection connection, Action<ForeignConnection<TConnection>> edge, string member, Misuse notOpen, Misuse hijacked)
     {
         ArgumentNullException.ThrowIfNull(connection);
         if (!_open.TryGetValue(connection, out var one))
@@ -206,7 +211,7 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
             return true;
         }
 
-        one.Mark(edge);
+        edge(one);
         return one.IsOpen;
     }
 

@@ -161,8 +161,13 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     }
 
     /// <summary>Whether the drain waits for a request on its own account, so that others have time as well.</summary>
-    public virtual bool MustFinish(TimeSpan drainingFor)
+    public bool MustFinish(TimeSpan drainingFor)
     {
+        if (Held is not null && Request.mustFinish(drainingFor, DrainPolicy.MustFinish))
+        {
+            return true;
+        }
+
         lock (Requests)
         {
             foreach (var request in InFlight())

@@ -68,16 +68,6 @@ internal sealed class DrainFigures
         }
     }
 
-    /// <summary>The same for one that has words already.</summary>
-    public void Finished(HeldRequest request)
-    {
-        Interlocked.Increment(ref _requestsFinished);
-        if (request.Age >= Slow)
-        {
-            Keep(request, _slow);
-        }
-    }
-
     /// <summary>Cut off because its endpoint allows it.</summary>
     public HeldRequest LetGo(in HeldRequestFacts request)
     {

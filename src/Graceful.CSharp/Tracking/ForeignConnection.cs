@@ -23,9 +23,9 @@ internal sealed class ForeignConnection<TConnection>(
 
     public ConnectionPhase Phase => (ConnectionPhase)ConnectionModule.phase(Now).Tag;
 
-    private bool IsAtWork => ConnectionModule.inFlight(Now) > 0 || ConnectionModule.phase(Now).IsHijacked;
-
-    private HeldRequest Held => new(Id, Phase.ToString(), options.Name, TimeSpan.FromMilliseconds(Environment.TickCount64 - LastEdge));
+    public override HeldWork? Held => Phase is ConnectionPhase.Active or ConnectionPhase.Hijacked
+        ? new HeldWork($"connection {Id}", TimeSpan.FromMilliseconds(Environment.TickCount64 - LastEdge))
+        : null;
 
     /// <summary>Enters, unless the gate is shut.</summary>
     /// <returns>False, too, when somebody says meanwhile that it is gone.</returns>
@@ -48,42 +48,48 @@ internal sealed class ForeignConnection<TConnection>(
 
     /// <summary>It is gone. Called once.</summary>
     /// <returns>False when it was not inside yet: whoever lets it in sees to the rest.</returns>
-    public bool Leave()
+    public bool TryLeave()
     {
         if (Interlocked.CompareExchange(ref _place, Left, Coming) == Coming)
         {
             return false;
         }
 
-        NoteTheEnd();
+        Finished(HeldWhileLeaving());
         Apply(ConnectionEvent.Ended);
         return true;
     }
 
-    /// <summary>Somebody says that it is worked on, or that it is not; what is said again is no edge.</summary>
-    public void Mark(ConnectionEvent edge)
+    /// <summary>Somebody works on it.</summary>
+    public void MarkInUse()
     {
-        if (edge.IsMarkIdle)
-        {
-            NoteTheEnd();
-        }
-
-        if (edge.IsHijack || edge.IsMarkInUse != IsAtWork)
+        if (Apply(ConnectionEvent.MarkInUse) == ConnectionEffect.Tags.BecameActive)
         {
             StampEdge();
         }
-
-        Apply(edge);
     }
 
-    public override bool MustFinish(TimeSpan drainingFor) => IsAtWork && Request.mustFinish(drainingFor, DrainPolicy.MustFinish);
-
-    public override void Describe(ICollection<HeldRequest> into)
+    /// <summary>Nobody works on it any more; said again, it is no edge.</summary>
+    public void MarkIdle()
     {
-        if (IsAtWork)
+        var held = HeldWhileLeaving();
+        if (Phase == ConnectionPhase.Active)
         {
-            into.Add(Held);
+            // Stamped first: whoever sees the connection idle sees since when.
+            StampEdge();
         }
+
+        if (Apply(ConnectionEvent.MarkIdle) == ConnectionEffect.Tags.Close)
+        {
+            Finished(held);
+        }
+    }
+
+    /// <summary>It speaks a protocol of its own from now on.</summary>
+    public void Hijack()
+    {
+        StampEdge();
+        Apply(ConnectionEvent.Hijack);
     }
 
     protected override TimeSpan QuietFor(out bool pending)
@@ -119,12 +125,13 @@ internal sealed class ForeignConnection<TConnection>(
 
     private TConnection Connection => connection;
 
-    /// <summary>Work that ends on the way out is what was waited for.</summary>
-    private void NoteTheEnd()
+    private HeldWork? HeldWhileLeaving() => ConnectionModule.isRetiring(Now) ? Held : null;
+
+    private void Finished(HeldWork? held)
     {
-        if (IsAtWork && ConnectionModule.isRetiring(Now) && IsOpen)
+        if (held is not null)
         {
-            Engine.Figures.Finished(Held);
+            Engine.Figures.Finished(held);
         }
     }
 

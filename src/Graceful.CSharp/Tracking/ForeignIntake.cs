@@ -17,6 +17,7 @@ internal sealed class ForeignIntake(LifecycleEngine engine, string name, Func<Ca
     private readonly Lock _order = new();
     private Task _last = Task.CompletedTask;
     private bool _stops;
+    private bool _goesOn;
     private int _cameLast;
 
     public Func<CancellationToken, Task>? Pause { get; init; }
@@ -25,13 +26,14 @@ internal sealed class ForeignIntake(LifecycleEngine engine, string name, Func<Ca
 
     public Socket? ListeningSocket { get; init; }
 
+    /// <summary>Also true where it was to pause and did not: then nobody can say that nobody comes.</summary>
     public bool IsAnybodyWaiting
     {
         get
         {
             try
             {
-                return ListeningSocket is { } socket && socket.Poll(TimeSpan.Zero, SelectMode.SelectRead);
+                return Volatile.Read(ref _goesOn) || (ListeningSocket is { } socket && socket.Poll(TimeSpan.Zero, SelectMode.SelectRead));
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException or InvalidOperationException)
             {
@@ -59,7 +61,14 @@ internal sealed class ForeignIntake(LifecycleEngine engine, string name, Func<Ca
         return new IntakeOutcome(name, "accepting stopped", cameLast, trouble);
     }
 
-    public Task PauseAsync() => Pause is { } pause ? CallAsync("PauseAccepting", pause) : Task.CompletedTask;
+    public async Task PauseAsync()
+    {
+        if (Pause is { } pause)
+        {
+            var trouble = await CallAsync("PauseAccepting", pause).ConfigureAwait(false);
+            Volatile.Write(ref _goesOn, trouble is not null);
+        }
+    }
 
     public void Resume()
     {

@@ -45,7 +45,7 @@ public sealed class TrackedServers
         child.Kill(Signal.Terminate);
         Assert.Equal(Ending.Reset, await active.EndAsync());
         Assert.Equal(code, await child.ExitAsync());
-        Assert.Contains("cut off             Active lines", child.Output, StringComparison.Ordinal);
+        Assert.Contains("cut off work        connection from 127.0.0.1:", child.Output, StringComparison.Ordinal);
         Assert.Contains("HOOK last", child.Output, StringComparison.Ordinal);
     }
 

@@ -3,9 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using Graceful.Engine;
 using Graceful.Tests.Support;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Options;
 
 namespace Graceful.Tests.RawSockets;
 
@@ -30,7 +28,7 @@ internal sealed class Rig : IAsyncDisposable
         configure?.Invoke(way);
         _engine = new LifecycleEngine(way, NullLogger.Instance);
         _engine.StartedUp();
-        Graceful = new GracefulControl(_engine, new OptionsWrapper<GracefulOptions>(way), new OptionsWrapper<HostOptions>(new HostOptions()));
+        Graceful = new GracefulControl(_engine, way, prolong: _ => { });
         if (overUnix)
         {
             _folder = Directory.CreateTempSubdirectory("graceful");

@@ -57,7 +57,9 @@ public sealed class Intakes
             Pause = _ => throw new InvalidOperationException("no pause"),
             GoOn = () => throw new InvalidOperationException("no way on"),
         };
+        Assert.False(intake.IsAnybodyWaiting);
         await intake.PauseAsync().Soon("The pause");
+        Assert.True(intake.IsAnybodyWaiting);
         intake.Resume();
         await life.Log.Until("PauseAccepting of the connection tracker 'one' failed");
         await life.Log.Until("ResumeAccepting of the connection tracker 'one' failed");
@@ -89,7 +91,7 @@ public sealed class Intakes
         await using var life = new Life(options => options.GracePeriod = TimeSpan.FromSeconds(2));
         var one = new ForeignConnection<object>(
             EngineOf(life), new() { StopAccepting = _ => Task.CompletedTask, Close = _ => { } }, new object(), null, "one");
-        Assert.False(one.Leave());
+        Assert.False(one.TryLeave());
         Assert.False(one.ComeIn());
         Assert.Equal(0, EngineOf(life).Table.Count);
         Assert.Equal(0, (await life.LeaveAsync()).ExitCode);

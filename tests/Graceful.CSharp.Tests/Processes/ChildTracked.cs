@@ -29,6 +29,11 @@ internal static class ChildTracked
                 });
             },
             loggers);
+        if (kind == "tracked-late-hook")
+        {
+            lifecycle.OnDrained("late", TimeSpan.FromMinutes(1), (_, _) => Say("HOOK late"));
+        }
+
         await using var server = new LineServer(lifecycle);
         Say($"LISTENING {server.Port}");
         if (kind == "tracked-not-ready")

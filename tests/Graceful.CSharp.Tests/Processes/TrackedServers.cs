@@ -123,6 +123,19 @@ public sealed class TrackedServers
         Assert.Equal((1, 1), (manager.Count("READY=1"), manager.Count("STOPPING=1")));
     }
 
+    [Theory]
+    [InlineData("tracked", 6)]
+    [InlineData("tracked-late-hook", 10)]
+    public async Task More_time_is_asked_for_as_far_as_the_budget_goes_and_a_late_hook_is_part_of_it(string kind, int most)
+    {
+        using var manager = new Listener();
+        var (child, _) = await Child.ListeningAsync(kind, manager.Environment, "--GracePeriod", "00:00:01");
+        using var alsoChild = child;
+        child.Kill(Signal.Terminate);
+        Assert.Equal(0, await child.ExitAsync());
+        Assert.InRange(manager.Extensions[0] / 1e6, most - 1, most);
+    }
+
     [Fact]
     public async Task Signals_that_are_not_chosen_do_what_they_do_by_themselves()
     {

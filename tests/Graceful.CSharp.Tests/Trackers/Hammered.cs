@@ -7,7 +7,7 @@ namespace Graceful.Tests.Trackers;
 public sealed class Hammered
 {
     private const int Threads = 6;
-    private const int Rounds = 40;
+    private const int Rounds = 15;
 
     [Theory]
     [InlineData(1)]

@@ -48,6 +48,27 @@ public sealed class WaysOut
     }
 
     [Fact]
+    public async Task What_was_said_of_it_last_counts_where_no_socket_tells_more()
+    {
+        await using var life = new Life(options => options.QuietPeriod = TimeSpan.FromSeconds(1));
+        var closes = 0;
+        using var tracker = Tracker(life, _ => Interlocked.Increment(ref closes));
+        var (one, again) = (new object(), new object());
+        Assert.True(tracker.Opened(one) && tracker.Active(one) && tracker.Opened(again) && tracker.Active(again) && tracker.Idle(again));
+        await Task.Delay(1100, TestContext.Current.CancellationToken);
+
+        // Idle since now, and said once more of one that is idle for long.
+        Assert.True(tracker.Idle(one) && tracker.Idle(again));
+        await life.BeginDrainAsync();
+        await Quiet.LessAsync();
+        Assert.Equal(1, closes);
+        await Limits.Until(() => Volatile.Read(ref closes) == 2, "the other is closed");
+        tracker.Closed(one);
+        tracker.Closed(again);
+        Assert.Equal(0, (await life.ReportAsync()).ExitCode);
+    }
+
+    [Fact]
     public async Task A_hijacked_one_is_waited_for_until_it_is_closed()
     {
         await using var life = new Life();
@@ -197,6 +218,36 @@ public sealed class WaysOut
         await late.Tracker.Drained.Soon("Its end");
         work.Dispose();
         Assert.Equal(0, (await life.ReportAsync()).ExitCode);
+    }
+
+    [Fact]
+    public async Task The_record_of_a_way_out_is_the_same_again_when_it_is_replayed()
+    {
+        var record = Path.GetTempFileName();
+        try
+        {
+            await using (var life = new Life(options => (options.Record, options.GracePeriod) = (record, TimeSpan.FromSeconds(1))))
+            {
+                await using var server = new LineServer(life.Graceful, asks: true);
+                using var idle = await server.IdleAsync();
+                using var active = await server.ActiveAsync();
+                using var hijacked = await server.HijackedAsync();
+                await life.BeginDrainAsync();
+                Assert.Equal(Ending.Fin, await idle.EndAsync());
+                server.Door.Open();
+                Assert.Equal(2, (await life.ReportAsync()).ExitCode);
+            }
+
+            using var output = new StringWriter();
+            using var errors = new StringWriter();
+            Assert.Equal(0, Replay.Replayer.Run(["--all", record], output, errors));
+            Assert.Contains("connection MarkIdle, Close", output.ToString(), StringComparison.Ordinal);
+            Assert.Contains("the same states and orders again: exited with code 2.", output.ToString(), StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(record);
+        }
     }
 
     [Fact]

@@ -85,7 +85,7 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
     {
         ArgumentNullException.ThrowIfNull(connection);
         var one = new ForeignConnection<TConnection>(
-            _engine, _options, connection, Ask(_options.SocketOf, connection, nameof(_options.SocketOf)), IdOf(connection));
+            _engine, _options, connection, Ask(_options.SocketOf, connection, Misuse.SocketOfFailed, nameof(_options.SocketOf)), IdOf(connection));
         if (!_open.TryAdd(connection, one))
         {
             Warn(Misuse.OpenedTwice, nameof(Opened), "is open already");
@@ -223,10 +223,10 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
         }
     }
 
-    private string IdOf(TConnection connection) => Ask(_options.IdOf, connection, nameof(_options.IdOf))
+    private string IdOf(TConnection connection) => Ask(_options.IdOf, connection, Misuse.IdOfFailed, nameof(_options.IdOf))
         ?? string.Create(CultureInfo.InvariantCulture, $"{_options.Name}-{Interlocked.Increment(ref _lastNumber)}");
 
-    private T? Ask<T>(Func<TConnection, T?>? callback, TConnection connection, string name)
+    private T? Ask<T>(Func<TConnection, T?>? callback, TConnection connection, Misuse kind, string name)
         where T : class
     {
         try
@@ -237,7 +237,11 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            _engine.Say(log => Log.TrackerCallbackFailed(log, e, _options.Name, name));
+            if (IsFirst(kind))
+            {
+                _engine.Say(log => Log.TrackerCallbackFailed(log, e, _options.Name, name));
+            }
+
             return null;
         }
     }
@@ -246,9 +250,11 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
 
     private void Warn(Misuse kind, string member, string state)
     {
-        if ((Interlocked.Or(ref _misuses, (int)kind) & (int)kind) == 0)
+        if (IsFirst(kind))
         {
             _engine.Say(log => Log.TrackerMisused(log, _options.Name, member, state));
         }
     }
+
+    private bool IsFirst(Misuse kind) => (Interlocked.Or(ref _misuses, (int)kind) & (int)kind) == 0;
 }

@@ -4,7 +4,7 @@ namespace Graceful;
 
 /// <summary>
 /// What a <see cref="ConnectionTracker{TConnection}"/> asks of a server. No callback runs where it could hold up the way out; one that
-/// fails is logged and changes nothing.
+/// fails is logged, and all goes on.
 /// </summary>
 /// <typeparam name="TConnection">The server's own type of a connection.</typeparam>
 public sealed class ConnectionTrackerOptions<TConnection>

@@ -1,6 +1,6 @@
 namespace Graceful.Tracking;
 
-/// <summary>What a server may say of a connection that cannot be.</summary>
+/// <summary>What a server may do wrong, each of which is reported once.</summary>
 [Flags]
 internal enum Misuse
 {
@@ -13,4 +13,6 @@ internal enum Misuse
     ActiveHijacked = 1 << 5,
     IdleHijacked = 1 << 6,
     HijackedTwice = 1 << 7,
+    SocketOfFailed = 1 << 8,
+    IdOfFailed = 1 << 9,
 }

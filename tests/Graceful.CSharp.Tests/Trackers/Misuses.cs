@@ -195,6 +195,8 @@ public sealed class Misuses
             await Limits.Until(() => life.Log.Entries.Any(entry => entry.Error?.Message == text), text);
         }
 
+        Assert.Single(life.Log.Entries, entry => entry.Text == "SocketOf of the connection tracker 'tracker' failed");
+        Assert.Single(life.Log.Entries, entry => entry.Text == "IdOf of the connection tracker 'tracker' failed");
         tracker.Closed(quiet);
         tracker.Closed(stuck);
         await tracker.Drained.Soon("The end of the last connection");

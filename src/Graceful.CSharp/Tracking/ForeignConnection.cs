@@ -55,41 +55,22 @@ internal sealed class ForeignConnection<TConnection>(
             return false;
         }
 
-        Finished(HeldWhileLeaving());
+        if (ConnectionModule.isRetiring(Now) && Held is { } work)
+        {
+            Engine.Figures.Finished(work);
+        }
+
         Apply(ConnectionEvent.Ended);
         return true;
     }
 
-    /// <summary>Somebody works on it.</summary>
-    public void MarkInUse()
+    /// <summary>Nobody works on it any more. Said again it is no edge, and its silence goes on.</summary>
+    public void Rest()
     {
-        if (Apply(ConnectionEvent.MarkInUse) == ConnectionEffect.Tags.BecameActive)
-        {
-            StampEdge();
-        }
-    }
-
-    /// <summary>Nobody works on it any more; said again, it is no edge.</summary>
-    public void MarkIdle()
-    {
-        var held = HeldWhileLeaving();
         if (Phase == ConnectionPhase.Active)
         {
-            // Stamped first: whoever sees the connection idle sees since when.
-            StampEdge();
+            MarkIdle();
         }
-
-        if (Apply(ConnectionEvent.MarkIdle) == ConnectionEffect.Tags.Close)
-        {
-            Finished(held);
-        }
-    }
-
-    /// <summary>It speaks a protocol of its own from now on.</summary>
-    public void Hijack()
-    {
-        StampEdge();
-        Apply(ConnectionEvent.Hijack);
     }
 
     protected override TimeSpan QuietFor(out bool pending)
@@ -124,16 +105,6 @@ internal sealed class ForeignConnection<TConnection>(
     protected override void Reset() => Engine.End(this, static one => ((ForeignConnection<TConnection>)one).ResetOnce());
 
     private TConnection Connection => connection;
-
-    private HeldWork? HeldWhileLeaving() => ConnectionModule.isRetiring(Now) ? Held : null;
-
-    private void Finished(HeldWork? held)
-    {
-        if (held is not null)
-        {
-            Engine.Figures.Finished(held);
-        }
-    }
 
     private void CloseOnce()
     {

@@ -75,6 +75,24 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
     /// <summary>How many connections are open: opened, not refused, and not <see cref="Closed"/>. A moment out of date, perhaps.</summary>
     public int Count => _open.Count;
 
+    /// <summary>
+    /// How many of them are in which phase; every phase is there. Closed are those that the tracker closed, and of which the server has not said that they
+    /// are gone. A walk that nobody is stopped for: a snapshot.
+    /// </summary>
+    public IReadOnlyDictionary<ConnectionPhase, int> Connections
+    {
+        get
+        {
+            var counts = Enum.GetValues<ConnectionPhase>().ToDictionary(static phase => phase, static _ => 0);
+            foreach (var (_, one) in _open)
+            {
+                counts[one.Phase]++;
+            }
+
+            return counts;
+        }
+    }
+
     /// <summary>A connection was accepted; it is <see cref="ConnectionPhase.New"/>.</summary>
     /// <param name="connection">The connection.</param>
     /// <returns>
@@ -135,7 +153,7 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
     /// <returns>False when it was closed or aborted meanwhile, or is not open.</returns>
     /// <exception cref="ArgumentNullException">The connection is null.</exception>
     public bool Hijacked(TConnection connection) =>
-        Mark(connection, static one => one.Hijack(), nameof(Hijacked), Misuse.HijackedNotOpen, Misuse.HijackedTwice);
+        Mark(connection, static one => one.Apply(ConnectionEvent.Hijack), nameof(Hijacked), Misuse.HijackedNotOpen, Misuse.HijackedTwice);
 
     /// <summary>It is gone, whoever ended it. The last that is said of it; the same object may be opened again.</summary>
     /// <param name="connection">The connection.</param>
@@ -179,11 +197,6 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
                     nameof(phase), phase, $"The phase is {phase}; allowed is one of {string.Join(", ", Enum.GetNames<ConnectionPhase>())}.");
         }
     }
-
-    /// <summary>How many of the open connections are in a phase. A walk that stops nobody.</summary>
-    /// <param name="phase">The phase; those that the tracker closed, and of which the server has not said that they are gone, are closed.</param>
-    /// <returns>A number that may be a moment out of date.</returns>
-    public int CountOf(ConnectionPhase phase) => _open.Count(one => one.Value.Phase == phase);
 
     /// <summary>
     /// For a server that has ended by itself and accepts nobody any more: it will not be told to stop. Connections that are open stay tracked until

@@ -28,9 +28,6 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     /// <summary>By the coarse clock, when this connection last became busy or idle.</summary>
     protected long LastEdge => _cell.LastEdge;
 
-    /// <summary>It becomes busy or idle at this moment.</summary>
-    protected void StampEdge() => _cell.StampEdge();
-
     public Connection Now => _cell.Now;
 
     /// <summary>Whether it keeps a server with an idle limit from being idle.</summary>

@@ -64,13 +64,6 @@ internal sealed class ForeignConnection<TConnection>(
         return true;
     }
 
-    /// <summary>It speaks a protocol of its own from now on.</summary>
-    public void Hijack()
-    {
-        StampEdge();
-        Apply(ConnectionEvent.Hijack);
-    }
-
     protected override TimeSpan QuietFor(out bool pending)
     {
         var sinceEdge = base.QuietFor(out pending);

@@ -34,7 +34,7 @@ internal static class ChildTracked
             lifecycle.OnDrained("late", TimeSpan.FromMinutes(1), (_, _) => Say("HOOK late"));
         }
 
-        await using var server = new TrackedServer(lifecycle);
+        await using var server = new ForeignServer(lifecycle);
         Say($"LISTENING {server.Port}");
         if (kind == "tracked-not-ready")
         {

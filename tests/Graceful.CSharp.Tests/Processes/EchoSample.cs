@@ -37,6 +37,6 @@ public sealed class EchoSample
     private static async Task EchoAsync(RawClient client, string line)
     {
         await client.SendAsync(line + "\n");
-        await TrackedServer.AnswersAsync(client, line);
+        await ForeignServer.AnswersAsync(client, line);
     }
 }

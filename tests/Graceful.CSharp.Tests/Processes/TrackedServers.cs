@@ -18,14 +18,14 @@ public sealed class TrackedServers
         var (child, port) = await Child.ListeningAsync("tracked");
         using var _ = child;
         using var idle = await RawClient.ConnectAsync(port);
-        await TrackedServer.PingAsync(idle);
+        await ForeignServer.PingAsync(idle);
         using var hijacked = await RawClient.ConnectAsync(port);
         await hijacked.SendAsync("hijack\n");
-        await TrackedServer.AnswersAsync(hijacked, "mine");
+        await ForeignServer.AnswersAsync(hijacked, "mine");
         child.Kill(Enum.Parse<Signal>(signal));
         Assert.Equal(Ending.Fin, await idle.EndAsync());
         await hijacked.SendAsync("still here\n");
-        await TrackedServer.AnswersAsync(hijacked, "still here");
+        await ForeignServer.AnswersAsync(hijacked, "still here");
         Assert.False(child.HasExited);
         hijacked.HalfClose();
         Assert.Equal(0, await child.ExitAsync());
@@ -41,7 +41,7 @@ public sealed class TrackedServers
         using var _ = child;
         using var active = await RawClient.ConnectAsync(port);
         await active.SendAsync("ping\ndoor\n");
-        await TrackedServer.AnswersAsync(active, "pong");
+        await ForeignServer.AnswersAsync(active, "pong");
         child.Kill(Signal.Terminate);
         Assert.Equal(Ending.Reset, await active.EndAsync());
         Assert.Equal(code, await child.ExitAsync());
@@ -56,7 +56,7 @@ public sealed class TrackedServers
         using var _ = child;
         using var active = await RawClient.ConnectAsync(port);
         await active.SendAsync("ping\ndoor\n");
-        await TrackedServer.AnswersAsync(active, "pong");
+        await ForeignServer.AnswersAsync(active, "pong");
         child.Kill(Signal.Terminate);
         await child.Said("info: Graceful");
         child.Kill(Signal.Interrupt);
@@ -94,7 +94,7 @@ public sealed class TrackedServers
         using var _ = child;
         using var active = await RawClient.ConnectAsync(port);
         await active.SendAsync("ping\ndoor\n");
-        await TrackedServer.AnswersAsync(active, "pong");
+        await ForeignServer.AnswersAsync(active, "pong");
         child.Kill(Signal.Terminate);
         Assert.Equal(0, await child.ExitAsync());
         Assert.Contains("exit code 2", child.Output, StringComparison.Ordinal);
@@ -113,7 +113,7 @@ public sealed class TrackedServers
         Assert.Equal(1, manager.Count($"MAINPID={child.Id}"));
         using var active = await RawClient.ConnectAsync(port);
         await active.SendAsync("hijack\n");
-        await TrackedServer.AnswersAsync(active, "mine");
+        await ForeignServer.AnswersAsync(active, "mine");
         child.Kill(Signal.Terminate);
         await manager.Hears("STOPPING=1");
         await manager.Hears("STATUS=Leaving after SIGTERM: draining, 1 connection");

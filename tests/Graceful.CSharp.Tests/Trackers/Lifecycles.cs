@@ -50,7 +50,7 @@ public sealed class Lifecycles
             .OnDrained("flush", Long, (reason, _) => steps.Add($"flush after {reason}")));
         life.Graceful.OnStopping("late", Long, (_, _) => steps.Add("late"));
         life.Graceful.OnDrained("sweep", Long, (_, _) => steps.Add("sweep"));
-        await using var server = new TrackedServer(life.Graceful);
+        await using var server = new ForeignServer(life.Graceful);
         using var active = await server.ActiveAsync();
         await life.BeginDrainAsync();
         Assert.Equal(["deregister", "late"], steps);
@@ -69,7 +69,7 @@ public sealed class Lifecycles
             (options.LameDuck, options.GracePeriod) = (Long, 2 * Long);
             options.Prevent("migration", _ => Volatile.Read(ref migrating) ? "a migration runs" : null);
         });
-        await using var server = new TrackedServer(life.Graceful);
+        await using var server = new ForeignServer(life.Graceful);
         Assert.False(life.Graceful.Close());
         Volatile.Write(ref migrating, false);
         Assert.True(life.Graceful.Close());
@@ -121,7 +121,7 @@ public sealed class Lifecycles
     public async Task A_stop_at_once_is_forced_with_code_3()
     {
         await using var life = new Life();
-        await using var server = new TrackedServer(life.Graceful);
+        await using var server = new ForeignServer(life.Graceful);
         using var active = await server.ActiveAsync();
         Assert.True(life.Graceful.CloseNow("the operator"));
         var report = await life.ReportAsync();
@@ -136,14 +136,14 @@ public sealed class Lifecycles
         var life = new Life(options => options
             .Prevent("anything", _ => "never")
             .OnDrained("flush", Long, (_, _) => steps.Add("flush")));
-        await using var server = new TrackedServer(life.Graceful);
+        await using var server = new ForeignServer(life.Graceful);
         using var active = await server.ActiveAsync();
         var disposing = life.Graceful.DisposeAsync().AsTask();
         var again = life.Graceful.DisposeAsync().AsTask();
         await life.Log.Until("to Draining after");
         Assert.False(disposing.IsCompleted || again.IsCompleted);
         server.Door.Open();
-        await TrackedServer.AnswersAsync(active, "open");
+        await ForeignServer.AnswersAsync(active, "open");
         await disposing.Soon("The disposal");
         await again.Soon("The disposal");
         var report = await life.ReportAsync();
@@ -195,7 +195,7 @@ public sealed class Lifecycles
             options.GracePeriod = TimeSpan.FromMilliseconds(300);
             options.ExitCodes.TimedOut = 77;
         });
-        await using var server = new TrackedServer(life.Graceful);
+        await using var server = new ForeignServer(life.Graceful);
         using var active = await server.ActiveAsync();
         using var idle = await server.IdleAsync();
         using var alsoIdle = await server.IdleAsync();

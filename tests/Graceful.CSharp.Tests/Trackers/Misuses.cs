@@ -29,7 +29,7 @@ public sealed class Misuses
             Assert.False(Say(tracker, member, gone));
         }
 
-        Assert.Equal((1, 1), (tracker.Count, tracker.CountOf(ConnectionPhase.New)));
+        Assert.Equal((1, 1), (tracker.Count, tracker.Connections[ConnectionPhase.New]));
         await CleanAsync(life, tracker, open);
         Once(life, $"{member} was called for a connection that {NotOpen}, which changes nothing.");
     }
@@ -44,7 +44,7 @@ public sealed class Misuses
         Assert.True(tracker.Active(open));
         Assert.True(tracker.Opened(open));
         Assert.True(tracker.Opened(open));
-        Assert.Equal((1, 1), (tracker.Count, tracker.CountOf(ConnectionPhase.Active)));
+        Assert.Equal((1, 1), (tracker.Count, tracker.Connections[ConnectionPhase.Active]));
         await CleanAsync(life, tracker, open);
         Once(life, "Opened was called for a connection that is open already, which changes nothing.");
     }
@@ -62,7 +62,7 @@ public sealed class Misuses
         Assert.True(tracker.Hijacked(open));
         Assert.True(Say(tracker, member, open));
         Assert.True(Say(tracker, member, open));
-        Assert.Equal(1, tracker.CountOf(ConnectionPhase.Hijacked));
+        Assert.Equal(1, tracker.Connections[ConnectionPhase.Hijacked]);
         await CleanAsync(life, tracker, open);
         Once(life, $"{member} was called for a connection that is hijacked, which changes nothing.");
     }
@@ -75,11 +75,11 @@ public sealed class Misuses
         var open = new object();
         Assert.True(tracker.Opened(open));
         Assert.True(tracker.Idle(open));
-        Assert.Equal(1, tracker.CountOf(ConnectionPhase.New));
+        Assert.Equal(1, tracker.Connections[ConnectionPhase.New]);
         Assert.True(tracker.Active(open) && tracker.Active(open) && tracker.Active(open));
-        Assert.Equal(1, tracker.CountOf(ConnectionPhase.Active));
+        Assert.Equal(1, tracker.Connections[ConnectionPhase.Active]);
         Assert.True(tracker.Idle(open) && tracker.Idle(open));
-        Assert.Equal(1, tracker.CountOf(ConnectionPhase.Idle));
+        Assert.Equal(1, tracker.Connections[ConnectionPhase.Idle]);
         await CleanAsync(life, tracker, open);
         Assert.DoesNotContain(life.Log.Entries, entry => entry.Level >= LogLevel.Warning);
     }
@@ -96,7 +96,7 @@ public sealed class Misuses
         Assert.False(tracker.Active(open));
         Assert.False(tracker.Idle(open));
         Assert.False(tracker.Hijacked(open));
-        Assert.Equal(1, tracker.CountOf(ConnectionPhase.Closed));
+        Assert.Equal(1, tracker.Connections[ConnectionPhase.Closed]);
         tracker.Closed(open);
         Assert.Equal(0, (await life.ReportAsync()).ExitCode);
         Assert.DoesNotContain(life.Log.Entries, entry => entry.Level >= LogLevel.Warning);
@@ -123,11 +123,11 @@ public sealed class Misuses
         var open = new object();
         Assert.True(tracker.Changed(open, ConnectionPhase.New));
         Assert.True(tracker.Changed(open, ConnectionPhase.Active));
-        Assert.Equal(1, tracker.CountOf(ConnectionPhase.Active));
+        Assert.Equal(1, tracker.Connections[ConnectionPhase.Active]);
         Assert.True(tracker.Changed(open, ConnectionPhase.Idle));
-        Assert.Equal(1, tracker.CountOf(ConnectionPhase.Idle));
+        Assert.Equal(1, tracker.Connections[ConnectionPhase.Idle]);
         Assert.True(tracker.Changed(open, ConnectionPhase.Hijacked));
-        Assert.Equal(1, tracker.CountOf(ConnectionPhase.Hijacked));
+        Assert.Equal(1, tracker.Connections[ConnectionPhase.Hijacked]);
         Assert.False(tracker.Changed(open, ConnectionPhase.Closed));
         Assert.Equal(0, tracker.Count);
         var wrong = Assert.Throws<ArgumentOutOfRangeException>(() => tracker.Changed(open, (ConnectionPhase)9));

@@ -12,19 +12,19 @@ public sealed class WaysOut
     public async Task The_idle_and_the_new_are_closed_once_they_were_quiet_and_the_active_is_waited_for()
     {
         await using var life = new Life();
-        await using var server = new TrackedServer(life.Graceful);
+        await using var server = new ForeignServer(life.Graceful);
         using var unused = await server.NewAsync();
         using var idle = await server.IdleAsync();
         using var active = await server.ActiveAsync();
         Assert.Equal((3, 1, 1, 1), (
-            server.Tracker.Count, server.Tracker.CountOf(ConnectionPhase.New), server.Tracker.CountOf(ConnectionPhase.Idle), server.Tracker.CountOf(ConnectionPhase.Active)));
+            server.Tracker.Count, server.Tracker.Connections[ConnectionPhase.New], server.Tracker.Connections[ConnectionPhase.Idle], server.Tracker.Connections[ConnectionPhase.Active]));
         await life.BeginDrainAsync();
         Assert.Equal(Ending.Fin, await unused.EndAsync());
         Assert.Equal(Ending.Fin, await idle.EndAsync());
         Assert.False(active.HasNews);
         Assert.False(server.Tracker.Drained.IsCompleted);
         server.Door.Open();
-        await TrackedServer.AnswersAsync(active, "open");
+        await ForeignServer.AnswersAsync(active, "open");
         Assert.Equal(Ending.Fin, await active.EndAsync());
         var report = await life.ReportAsync();
         Assert.Equal((0, 1, 3, 0), (report.ExitCode, (int)report.WorkFinished, (int)report.ConnectionsClosed, (int)report.ConnectionsAborted));
@@ -38,11 +38,11 @@ public sealed class WaysOut
     public async Task One_that_is_used_within_its_quiet_period_is_answered_first()
     {
         await using var life = new Life(Quiet.Long);
-        await using var server = new TrackedServer(life.Graceful);
+        await using var server = new ForeignServer(life.Graceful);
         using var idle = await server.IdleAsync();
         await life.BeginDrainAsync();
         await Quiet.LessAsync();
-        await TrackedServer.PingAsync(idle);
+        await ForeignServer.PingAsync(idle);
         Assert.Equal(Ending.Fin, await idle.EndAsync());
         Assert.Equal((0, 1), ((await life.ReportAsync()).ExitCode, server.Closes));
     }
@@ -72,14 +72,14 @@ public sealed class WaysOut
     public async Task A_hijacked_one_is_waited_for_until_it_is_closed()
     {
         await using var life = new Life();
-        await using var server = new TrackedServer(life.Graceful);
+        await using var server = new ForeignServer(life.Graceful);
         using var client = await server.HijackedAsync();
         using var idle = await server.IdleAsync();
         await life.BeginDrainAsync();
         Assert.Equal(Ending.Fin, await idle.EndAsync());
         await client.SendAsync("still here\n");
-        await TrackedServer.AnswersAsync(client, "still here");
-        Assert.Equal((1, false), (server.Tracker.CountOf(ConnectionPhase.Hijacked), life.Graceful.Completion.IsCompleted));
+        await ForeignServer.AnswersAsync(client, "still here");
+        Assert.Equal((1, false), (server.Tracker.Connections[ConnectionPhase.Hijacked], life.Graceful.Completion.IsCompleted));
         client.HalfClose();
         Assert.Equal(Ending.Fin, await client.EndAsync());
         var report = await life.ReportAsync();
@@ -90,7 +90,7 @@ public sealed class WaysOut
     public async Task When_the_grace_period_is_over_what_is_left_is_aborted_and_named()
     {
         await using var life = new Life(options => options.GracePeriod = TimeSpan.FromSeconds(1));
-        await using var server = new TrackedServer(life.Graceful);
+        await using var server = new ForeignServer(life.Graceful);
         using var active = await server.ActiveAsync();
         using var hijacked = await server.HijackedAsync();
         var report = await life.LeaveAsync();
@@ -111,7 +111,7 @@ public sealed class WaysOut
     public async Task A_server_that_can_only_close_closes_what_is_left()
     {
         await using var life = new Life(options => options.GracePeriod = TimeSpan.FromSeconds(1));
-        await using var server = new TrackedServer(life.Graceful, aborts: false);
+        await using var server = new ForeignServer(life.Graceful, aborts: false);
         using var active = await server.ActiveAsync();
         var report = await life.LeaveAsync();
         await active.EndAsync();
@@ -139,16 +139,16 @@ public sealed class WaysOut
     public async Task Who_is_active_or_hijacked_when_everybody_is_told_is_asked_and_counted_as_told()
     {
         await using var life = new Life();
-        await using var server = new TrackedServer(life.Graceful, asks: true);
+        await using var server = new ForeignServer(life.Graceful, asks: true);
         using var idle = await server.IdleAsync();
         using var active = await server.ActiveAsync();
         using var hijacked = await server.HijackedAsync();
         await life.BeginDrainAsync();
-        await TrackedServer.AnswersAsync(active, "bye");
-        await TrackedServer.AnswersAsync(hijacked, "bye");
+        await ForeignServer.AnswersAsync(active, "bye");
+        await ForeignServer.AnswersAsync(hijacked, "bye");
         hijacked.HalfClose();
         server.Door.Open();
-        await TrackedServer.AnswersAsync(active, "open");
+        await ForeignServer.AnswersAsync(active, "open");
         Assert.Equal(Ending.Fin, await idle.EndAsync());
         var report = await life.ReportAsync();
         Assert.Equal((0, 2, 2, 1), (report.ExitCode, server.Asks, (int)report.ConnectionsClosed, (int)report.ConnectionsTold));
@@ -158,12 +158,12 @@ public sealed class WaysOut
     public async Task Who_waits_in_the_queue_when_accepting_stops_is_served()
     {
         await using var life = new Life(options => options.QuietPeriod = TimeSpan.FromMilliseconds(100));
-        await using var server = new TrackedServer(life.Graceful) { Held = new TaskCompletionSource() };
+        await using var server = new ForeignServer(life.Graceful) { Held = new TaskCompletionSource() };
         using var first = await server.NewAsync();
         using var waiting = await RawClient.ConnectAsync(server.Port);
         await waiting.SendAsync("ping\n");
         var leaving = life.LeaveAsync();
-        await TrackedServer.AnswersAsync(waiting, "pong");
+        await ForeignServer.AnswersAsync(waiting, "pong");
         Assert.Equal(Ending.Fin, await waiting.EndAsync());
         var report = await leaving;
         Assert.Equal(0, report.ExitCode);
@@ -201,7 +201,7 @@ public sealed class WaysOut
     public async Task After_the_force_nobody_is_let_in_and_the_report_counts_who_was_refused()
     {
         await using var life = new Life();
-        await using var server = new TrackedServer(life.Graceful);
+        await using var server = new ForeignServer(life.Graceful);
         using var tracker = Tracker(life, _ => { });
         using var active = await server.ActiveAsync();
         life.Graceful.CloseNow();
@@ -216,7 +216,7 @@ public sealed class WaysOut
         await using var life = new Life();
         using var work = life.Graceful.Begin("work");
         await life.BeginDrainAsync();
-        await using var late = new TrackedServer(life.Graceful);
+        await using var late = new ForeignServer(life.Graceful);
         await Limits.Until(() => late.Stops == 1, "it is told to stop accepting");
         await late.Tracker.Drained.Soon("Its end");
         work.Dispose();
@@ -231,7 +231,7 @@ public sealed class WaysOut
         {
             await using (var life = new Life(options => (options.Record, options.GracePeriod) = (record, TimeSpan.FromSeconds(1))))
             {
-                await using var server = new TrackedServer(life.Graceful, asks: true);
+                await using var server = new ForeignServer(life.Graceful, asks: true);
                 using var idle = await server.IdleAsync();
                 using var active = await server.ActiveAsync();
                 using var hijacked = await server.HijackedAsync();
@@ -257,8 +257,8 @@ public sealed class WaysOut
     public async Task Two_trackers_beside_Kestrel_share_its_way_out()
     {
         await using var app = await TestApp.StartAsync();
-        await using var one = new TrackedServer(app.Graceful, name: "one");
-        await using var other = new TrackedServer(app.Graceful, name: "other");
+        await using var one = new ForeignServer(app.Graceful, name: "one");
+        await using var other = new ForeignServer(app.Graceful, name: "other");
         using var http = await RawClient.IdleAsync(app.Port);
         using var line = await one.IdleAsync();
         using var active = await other.ActiveAsync();
@@ -269,7 +269,7 @@ public sealed class WaysOut
         Assert.False(other.Tracker.Drained.IsCompleted);
         Assert.False(app.Graceful.Completion.IsCompleted);
         other.Door.Open();
-        await TrackedServer.AnswersAsync(active, "open");
+        await ForeignServer.AnswersAsync(active, "open");
         var report = await app.ReportAsync();
         Assert.Equal((0, 3), (report.ExitCode, report.Listeners.Count));
     }
@@ -280,7 +280,7 @@ public sealed class WaysOut
         await using var app = await TestApp.StartAsync(
             options => options.QuietPeriod = TimeSpan.FromMilliseconds(50),
             map: app => app.MapGet("/told", async (CancellationToken aborted) => await Task.Delay(Timeout.Infinite, aborted)).WithDrain(DrainMode.ToldOnly));
-        await using var server = new TrackedServer(app.Graceful);
+        await using var server = new ForeignServer(app.Graceful);
         using var active = await server.ActiveAsync();
         using var told = await RawClient.ConnectAsync(app.Port);
         await told.SendGetAsync("/told");

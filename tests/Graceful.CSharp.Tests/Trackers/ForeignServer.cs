@@ -8,7 +8,7 @@ namespace Graceful.Tests.Trackers;
 /// A server that is not ours: an accept loop and a loop per connection, which answer <c>ping</c> with <c>pong</c>. At <c>door</c> it waits at the
 /// door, and after <c>hijack</c> each line comes back as it is.
 /// </summary>
-internal sealed class TrackedServer : IAsyncDisposable
+internal sealed class ForeignServer : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _enough = new();
@@ -21,7 +21,7 @@ internal sealed class TrackedServer : IAsyncDisposable
     /// <param name="aborts">Whether it can end a connection at once.</param>
     /// <param name="asks">Whether it can tell a client.</param>
     /// <param name="name">What reports call it.</param>
-    public TrackedServer(IGraceful graceful, bool aborts = true, bool asks = false, string name = "lines")
+    public ForeignServer(IGraceful graceful, bool aborts = true, bool asks = false, string name = "lines")
     {
         _listener.Start();
         Tracker = new ConnectionTracker<TcpClient>(graceful, new()
@@ -82,20 +82,20 @@ internal sealed class TrackedServer : IAsyncDisposable
     /// <summary>A connection that was served once, and is idle.</summary>
     public async Task<RawClient> IdleAsync()
     {
-        var before = Tracker.CountOf(ConnectionPhase.Idle);
+        var before = Tracker.Connections[ConnectionPhase.Idle];
         var client = await RawClient.ConnectAsync(Port);
         await PingAsync(client);
-        await Limits.Until(() => Tracker.CountOf(ConnectionPhase.Idle) > before, "the connection is idle");
+        await Limits.Until(() => Tracker.Connections[ConnectionPhase.Idle] > before, "the connection is idle");
         return client;
     }
 
     /// <summary>A connection on which the server works, until the door is opened.</summary>
     public async Task<RawClient> ActiveAsync()
     {
-        var before = Tracker.CountOf(ConnectionPhase.Active);
+        var before = Tracker.Connections[ConnectionPhase.Active];
         var client = await RawClient.ConnectAsync(Port);
         await client.SendAsync("door\n");
-        await Limits.Until(() => Tracker.CountOf(ConnectionPhase.Active) > before, "the connection is active");
+        await Limits.Until(() => Tracker.Connections[ConnectionPhase.Active] > before, "the connection is active");
         return client;
     }
 

@@ -86,9 +86,15 @@ internal sealed class Rounds : IDisposable
     /// <summary>Everybody has his answer; while this runs no client does.</summary>
     private void Plan()
     {
-        foreach (var leaving in _activations.TakeLeavings())
+        var leavings = _activations.TakeLeavings();
+        if (leavings.Count == 0)
         {
-            _edge.Seen(_lastAnswer, leaving);
+            _edge.NotReached();
+        }
+
+        foreach (var leaving in leavings)
+        {
+            _edge.Seen(_lastAnswer, _clients.Min(client => client.ShotAt), leaving);
             var distances = _clients.Select(client => Math.Abs(Stopwatch.GetElapsedTime(leaving, client.ShotAt).TotalMilliseconds)).ToList();
             Close = (Close.One + distances.Count(distance => distance <= 1), Close.Five + distances.Count(distance => distance <= 5));
         }

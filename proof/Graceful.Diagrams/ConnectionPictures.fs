@@ -88,7 +88,7 @@ let wayOutSketch =
       Title = "Connection: on the way out"
       Caption =
         [ "What changes only the count in flight, and what changes nothing, is left out; so is what the first picture shows,"
-          "but for Ended. Last work: the client was told, or will see it by the close that follows." ]
+          "but for Ended and Disown. Last work: the client was told, or will see it by the close that follows." ]
       Size = 880, 890
       Boxes =
         [ Picture.box "Hijacked" "Hijacked" [ "upgraded" ] Alive (120, 140)
@@ -128,12 +128,13 @@ let life () =
 /// New and Idle differ only in that.
 let private unusedOrNot life = match box life with "New" | "Idle" -> "Unused" | key -> key
 
-/// What the first picture shows is not shown again: events of a box whose every step belongs to normal life. All can end.
+/// What the first picture shows is not shown again: events of a box whose every step belongs to normal life. But all can end,
+/// or be disowned.
 let private isBeyond steps =
     let normal = HashSet [ for s in walk normal -> struct (s.Before, s.Event) ]
     let beyond =
         set [ for s in steps do
-                  if s.Event = Ended || not (normal.Contains(struct (s.Before, s.Event))) then
+                  if s.Event = Ended || s.Event = Disown || not (normal.Contains(struct (s.Before, s.Event))) then
                       unusedOrNot s.Before, eventName s.Event ]
     fun box event -> beyond.Contains(box, event)
 

@@ -59,7 +59,7 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
             GoOn = options.ResumeAccepting,
             ListeningSocket = options.ListeningSocket,
         };
-        if (!_engine.TryAdd(_intake))
+        if (!_engine.Intakes.TryAdd(_intake))
         {
             // The others were told before.
             _ = _intake.StopAsync(successorHasIt: false);
@@ -204,7 +204,7 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
     /// </summary>
     public void Dispose()
     {
-        _engine.Remove(_intake);
+        _engine.Intakes.Remove(_intake);
         Step(GateEvent.Drain);
     }
 

@@ -1,5 +1,6 @@
 using Graceful.Core;
 using Graceful.Engine;
+using Graceful.Reporting;
 
 namespace Graceful;
 
@@ -176,12 +177,12 @@ internal sealed class GracefulControl(
             catch (Exception e)
 #pragma warning restore CA1031
             {
-                engine.SayPreventionFailed(e, name);
+                engine.Say(log => Log.PreventionFailed(log, e, name));
             }
 
             if (why is not null)
             {
-                engine.SayPrevented(reason, name, why);
+                engine.Say(log => Log.Prevented(log, reason.ToString(), name, why));
                 return true;
             }
         }

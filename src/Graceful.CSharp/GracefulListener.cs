@@ -63,7 +63,7 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
             _tls = new TlsDoor(_intake, tls, options.HandshakeLimit, _engine.Options.TimeProvider);
         }
 
-        if (!_engine.TryAdd(_intake))
+        if (!_engine.Intakes.TryAdd(_intake))
         {
             throw new InvalidOperationException("The server leaves and has closed its listeners already; nobody would close this one.");
         }
@@ -219,7 +219,7 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
         await _intake.CutAsync().ConfigureAwait(false);
         _intake.Dispose();
         _tls?.Dispose();
-        _engine.Remove(_intake);
+        _engine.Intakes.Remove(_intake);
         if (_isAlone)
         {
             _engine.Dispose();

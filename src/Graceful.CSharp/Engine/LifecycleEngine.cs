@@ -24,8 +24,6 @@ internal sealed class LifecycleEngine : IDisposable
     private static bool _insideMailbox;
 
     private readonly Channel<Letter> _mailbox = Channel.CreateUnbounded<Letter>(new() { SingleReader = true });
-    private readonly List<IIntake> _intakes = [];
-    private bool _haveIntakesClosed;
     private readonly TaskCompletionSource _startedUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ShutdownReport> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ShutdownReport> _reported = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -85,6 +83,8 @@ internal sealed class LifecycleEngine : IDisposable
 
     /// <summary>Work that is not a request; it is inside the gate as connections are.</summary>
     public Table<WorkToken> Works { get; } = new();
+
+    public IntakeList Intakes { get; } = new();
 
     public DrainFigures Figures { get; } = new();
 
@@ -209,15 +209,6 @@ internal sealed class LifecycleEngine : IDisposable
         }
     });
 
-    /// <summary>A signal that this system does not know is nothing to fail for.</summary>
-    public void SaySignalUnknown(string name) => Say(() => Log.SignalUnknown(_log, name));
-
-    public void SayPrevented(StopReason reason, string name, string why) => Say(() => Log.Prevented(_log, reason.ToString(), name, why));
-
-    public void SayIntakeNotInOrder(Exception error, string address) => Say(() => Log.IntakeNotInOrder(_log, error, address));
-
-    public void SayPreventionFailed(Exception error, string name) => Say(() => Log.PreventionFailed(_log, error, name));
-
     /// <summary>An entry in the log, when its turn comes. Any thread; returns at once.</summary>
     public void Say(Action<ILogger> entry) => Say(() => entry(_log));
 
@@ -290,39 +281,6 @@ internal sealed class LifecycleEngine : IDisposable
         if (_hostStop.IsCancellationRequested)
         {
             _hooks.StartAfter = hostIsTold;
-        }
-    }
-
-    public void Add(IIntake intake) => _ = TryAdd(intake);
-
-    /// <returns>False when it comes too late: the listeners close or are closed, and nobody would close this one.</returns>
-    public bool TryAdd(IIntake intake)
-    {
-        lock (_intakes)
-        {
-            if (!_haveIntakesClosed)
-            {
-                _intakes.Add(intake);
-            }
-
-            return !_haveIntakesClosed;
-        }
-    }
-
-    public void Remove(IIntake intake)
-    {
-        lock (_intakes)
-        {
-            _intakes.Remove(intake);
-        }
-    }
-
-    /// <summary>All that lets connections in.</summary>
-    public IIntake[] Intakes()
-    {
-        lock (_intakes)
-        {
-            return [.. _intakes];
         }
     }
 
@@ -550,11 +508,11 @@ internal sealed class LifecycleEngine : IDisposable
                 _ = Task.Run(() => SampleAsync(pausing));
                 break;
             case { IsPauseAccepting: true }:
-                _pausing = PauseAsync();
+                _pausing = Intakes.PauseAsync();
                 break;
             case { IsResumeAccepting: true }:
                 _pausing = null;
-                Array.ForEach(Intakes(), static intake => intake.Resume());
+                Intakes.Resume();
                 break;
             case { IsFailReadiness: true }:
                 Volatile.Write(ref _ready, false);
@@ -762,22 +720,15 @@ internal sealed class LifecycleEngine : IDisposable
     {
         // A stop during start-up: what is being bound is bound first, and then closed in order.
         await _startedUp.Task.ConfigureAwait(false);
-        lock (_intakes)
-        {
-            _haveIntakesClosed = true;
-        }
-
         try
         {
-            _report.Intakes = await Task.WhenAll(Intakes().Select(intake => intake.StopAsync(successorHasThem))).ConfigureAwait(false);
+            _report.Intakes = await Intakes.StopAsync(successorHasThem).ConfigureAwait(false);
         }
         finally
         {
             Post(Event.ListenersClosed);
         }
     }
-
-    private async Task PauseAsync() => await Task.WhenAll(Intakes().Select(static intake => intake.PauseAsync())).ConfigureAwait(false);
 
     /// <param name="pausing">The pause that comes first, of the second look.</param>
     private async Task SampleAsync(Task? pausing)
@@ -792,7 +743,7 @@ internal sealed class LifecycleEngine : IDisposable
                 await pausing.WaitAsync(PauseLimit).ConfigureAwait(false);
             }
 
-            sample = Idle!.Look(Table, Works, pausing is null ? [] : Intakes());
+            sample = Idle!.Look(Table, Works, pausing is null ? [] : Intakes.All());
         }
 #pragma warning disable CA1031 // See above.
         catch (Exception e)

@@ -132,7 +132,7 @@ internal sealed class GivenListeners(
     private async Task AddAsync(SeveralListeners listener, EndPoint given, Socket? socket)
     {
         var tracked = new TrackedListener(await kept.BindAsync(given).ConfigureAwait(false), socket, borrowed: true, engine, options.Value, loggers);
-        engine.Add(tracked);
+        _ = engine.Intakes.TryAdd(tracked);
         listener.Add(tracked);
     }
 

@@ -167,7 +167,7 @@ internal sealed class TrackedListener(
 
     public async ValueTask DisposeAsync()
     {
-        engine.Remove(this);
+        engine.Intakes.Remove(this);
         await listener.DisposeAsync().ConfigureAwait(false);
         _cutOff.Dispose();
     }

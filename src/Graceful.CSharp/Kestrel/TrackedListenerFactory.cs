@@ -26,7 +26,7 @@ internal sealed class TrackedListenerFactory(
         var socket = BoundSockets.Take() ?? (endpoint as KeptEndPoint)?.Socket;
         var listener = new TrackedListener(
             await binding.ConfigureAwait(false), socket, endpoint is FileHandleEndPoint, engine, options, loggers);
-        engine.Add(listener);
+        _ = engine.Intakes.TryAdd(listener);
         return listener;
     }
 }

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Graceful.Core;
 using Graceful.Engine;
+using Graceful.Reporting;
 
 namespace Graceful.Posix;
 
@@ -93,7 +94,7 @@ internal sealed class ServerSignals : IDisposable
             _engine = engine;
             foreach (var name in _unknown)
             {
-                engine.SaySignalUnknown(name);
+                engine.Say(log => Log.SignalUnknown(log, name));
             }
 
             if (_came.Count > 0)

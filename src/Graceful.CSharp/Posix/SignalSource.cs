@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Graceful.Core;
 using Graceful.Engine;
+using Graceful.Reporting;
 
 namespace Graceful.Posix;
 
@@ -42,7 +43,7 @@ internal sealed class SignalSource : IDisposable
                 }
                 else
                 {
-                    engine.SaySignalUnknown(name);
+                    engine.Say(log => Log.SignalUnknown(log, name));
                 }
             }
 

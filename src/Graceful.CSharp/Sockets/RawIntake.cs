@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using Graceful.Core;
 using Graceful.Engine;
 using Graceful.Serving;
+using Graceful.Reporting;
 
 namespace Graceful.Sockets;
 
@@ -310,7 +311,7 @@ internal sealed class RawIntake : IIntake, IDisposable
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            _engine.SayIntakeNotInOrder(e, Address);
+            _engine.Say(log => Log.IntakeNotInOrder(log, e, Address));
         }
         finally
         {

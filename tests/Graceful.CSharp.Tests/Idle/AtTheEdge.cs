@@ -18,8 +18,8 @@ public sealed class AtTheEdge
         await using var server = await Idling.StartAsync();
         var (gap, pausing) = (new PlainIntake(), new TaskCompletionSource());
         gap.Pausing = pausing.Task;
-        var listener = Assert.IsType<TrackedListener>(Assert.Single(server.App.Engine.Intakes()));
-        server.App.Engine.Add(gap);
+        var listener = Assert.IsType<TrackedListener>(Assert.Single(server.App.Engine.Intakes.All()));
+        server.App.Engine.Intakes.TryAdd(gap);
         var pass = server.PassAsync(Idling.Limit);
         await Limits.Until(() => !listener.IsAnybodyWaiting, "the listener is paused");
         using var client = await RawClient.ConnectAsync(server.App.Port);

@@ -17,7 +17,7 @@ public sealed class IdleLooks : IDisposable
     public IdleLooks()
     {
         _engine = new LifecycleEngine(new GracefulOptions { TimeProvider = _time, IdleLimit = Limit }, _log.CreateLogger("Graceful"));
-        _engine.Add(_intake);
+        _engine.Intakes.TryAdd(_intake);
     }
 
     public void Dispose()
@@ -42,7 +42,7 @@ public sealed class IdleLooks : IDisposable
     {
         var (late, pausing) = (new PlainIntake(), new TaskCompletionSource());
         late.Pausing = pausing.Task;
-        _engine.Add(late);
+        _engine.Intakes.TryAdd(late);
         await ExpireAsync();
         await Limits.Until(() => (_intake.Pauses, late.Pauses) == (1, 1), "both are to pause");
         await Quiet.LessAsync();

@@ -24,9 +24,9 @@ public sealed class Orders : EngineOnItsOwn
     public async Task The_listeners_that_were_taken_away_are_not_closed_and_the_others_are_once()
     {
         var (stays, goes) = (new PlainIntake(), new PlainIntake());
-        Engine.Add(stays);
-        Engine.Add(goes);
-        Engine.Remove(goes);
+        Engine.Intakes.TryAdd(stays);
+        Engine.Intakes.TryAdd(goes);
+        Engine.Intakes.Remove(goes);
         Engine.StartedUp();
         Stop();
         var report = await Engine.Exited.Soon("The end of the way out");
@@ -39,7 +39,7 @@ public sealed class Orders : EngineOnItsOwn
         var intake = new PlainIntake();
         Stop();
         await Log.Until("to ClosingListeners after");
-        Engine.Add(intake);
+        Engine.Intakes.TryAdd(intake);
         Engine.StartedUp();
         await Engine.Exited.Soon("The end of the way out");
         Assert.Equal(1, intake.Stops);

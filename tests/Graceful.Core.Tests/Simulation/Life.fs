@@ -143,6 +143,7 @@ let private settle (w: World) =
     w.Count <- count
     w.Quiet <- ms plan.Policy.QuietPeriod
     w.Stutters <- plan.Stutters
+    w.HijackedIsBusy <- plan.HijackedIsBusy
     for i in 0 .. count - 1 do
         w.Reschedule w.Peers[i]
     if w.Tracing then w.Say(Plan.describe plan)

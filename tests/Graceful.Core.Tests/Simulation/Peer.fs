@@ -82,6 +82,10 @@ type Peer(number: int) =
     [<DefaultValue>]
     val mutable Wanted: int
 
+    /// Its requests keep the server from being idle: it is no probe.
+    [<DefaultValue>]
+    val mutable Counts: bool
+
     /// How many requests the server works on, counted without asking the word.
     [<DefaultValue>]
     val mutable AtWork: int
@@ -167,7 +171,7 @@ type Peer(number: int) =
     [<DefaultValue>]
     val mutable Shedding: bool
 
-    member p.Begin(manner, protocol, mode, wanted, comes) =
+    member p.Begin(manner, protocol, mode, counts, wanted, comes) =
         for i in 0..2 do
             p.Slots[i].Request <- Request.Absent
             p.Slots[i].Due <- Time.Never
@@ -176,6 +180,7 @@ type Peer(number: int) =
         p.Protocol <- protocol
         p.Mode <- mode
         p.Wanted <- wanted
+        p.Counts <- counts
         p.AtWork <- 0
         p.Outstanding <- 0
         p.Place <- Place.Away

@@ -25,6 +25,8 @@ type Plan =
       Settle: int
       /// Letters may come twice.
       Stutters: bool
+      /// Whoever was upgraded keeps the server from being idle.
+      HijackedIsBusy: bool
       /// How long the process is still there after the exit was ordered, in milliseconds.
       Lingers: int
       /// Nothing in it keeps the server from leaving cleanly and soon.
@@ -100,7 +102,8 @@ module Plan =
             let protocol = oneOf c protocols
             let mode = oneOf c modes
             let wanted = c.Next 6
-            peer.Begin(manner, protocol, mode, wanted * appetite, c.Next 250 * haste)
+            let counts = c.Next 4 <> 3
+            peer.Begin(manner, protocol, mode, counts, wanted * appetite, c.Next 250 * haste)
         let hookCount = c.Next(hooksAtMost + 1)
         let hooks =
             [| for i in 0 .. hooksAtMost - 1 do
@@ -154,6 +157,7 @@ module Plan =
                   Settle = oneOf c [| 0; 0; 60; 160 |]
                   Lingers = (let lingers = c.Next 2 * 80 in if harmless then 0 else lingers)
                   Stutters = (c.Next 2 = 1)
+                  HijackedIsBusy = (c.Next 2 = 0)
                   Harmless = harmless })
 
     /// The policy in one line, for a trace.
@@ -170,5 +174,6 @@ module Plan =
         + $"double kick {span policy.DoubleKick}, idle limit {optional policy.IdleLimit}, hooks %A{hooks}"
         + (if plan.Late > 0 then $", wake-ups up to {plan.Late} ms late" else "")
         + (if plan.Settle > 0 then $", listeners that take {plan.Settle} ms to close" else "")
+        + (if plan.HijackedIsBusy then "" else ", the hijacked keep nobody")
         + (if plan.Stutters then ", letters that come twice" else "")
         + (if plan.Harmless then ", and everybody behaves" else "")

@@ -36,6 +36,14 @@ let private shutdown state =
     | IdleExpired
     | Drilling _ -> ValueNone
 
+/// Who is inside when a server idles out.
+let private besideWhom (w: World) =
+    let isInside matches =
+        let rec find i = i < w.Count && ((w.Peers[i].Place = Place.Inside && matches w.Peers[i]) || find (i + 1))
+        find 0
+    if isInside (fun p -> Connection.phase p.Word = Active && not p.Counts) then w.Tally.Count Happening.IdledOutBesideAProbe
+    if isInside (fun p -> Connection.phase p.Word = Hijacked) then w.Tally.Count Happening.IdledOutBesideTheHijacked
+
 let private notice (w: World) (s: Step) from into =
     match s.After with
     | IdleExpired when from <> into -> w.Tally.Count Happening.WentIdle
@@ -63,7 +71,7 @@ let edge (w: World) (s: Step) =
         w.Break "the trigger or the deadline changed on the way out"
     | ValueNone, ValueSome { Trigger = IdledOut } ->
         match s.Event with
-        | IdleSampled(0, _) -> ()
+        | IdleSampled(0, _) -> besideWhom w
         | _ -> w.Break "it idled out while somebody was busy"
     | _ -> ()
     match s.Event, s.Before, s.After with

@@ -317,7 +317,7 @@ type Server(w: World, plan: Plan) =
         let mutable busy = 0
         for i in 0 .. w.Count - 1 do
             let p = w.Peers[i]
-            if p.InTable && Use.isBusy true true p.Word then busy <- busy + 1
+            if p.InTable && Use.isBusy plan.HijackedIsBusy p.Counts p.Word then busy <- busy + 1
         if paused then busy <- busy + w.Queued - w.Accepted
         let at (time: int) = Instant(int64 time * TimeSpan.TicksPerMillisecond)
         w.Post(IdleSampled(busy, Use.quietFor (at w.LastUse) (at w.Now)))

@@ -87,6 +87,9 @@ type Happening =
     // Raw connections that go while the server goes on.
     | Shed = 72
     | Disowned = 73
+    // At the end of an idle server: who is inside and keeps nobody.
+    | IdledOutBesideAProbe = 74
+    | IdledOutBesideTheHijacked = 75
 
 /// What happened in all lives so far, so that nobody trusts a simulation in which nothing happens.
 [<Sealed>]

@@ -72,6 +72,7 @@ type World(choices: Choices, size: int, planted: Planted) =
     member val Forced = false with get, set
     /// Letters may come twice.
     member val Stutters = false with get, set
+    member val HijackedIsBusy = true with get, set
     member val LastUse = 0 with get, set
     /// Everybody inside was stepped with `Retire`, and nobody may come in without.
     member val EverybodyKnows = false with get, set
@@ -163,7 +164,7 @@ type World(choices: Choices, size: int, planted: Planted) =
         p.Word <- next
         tally.Count Happening.ConnectionStepped
         let was = Connection.phase before
-        if Use.isUse true true before then w.LastUse <- w.Now
+        if Use.isUse w.HijackedIsBusy p.Counts before then w.LastUse <- w.Now
         if w.Tracing then
             let phase, inFlight = Connection.phase next, Connection.inFlight next
             w.Say $"connection {p.Number}: %A{event} -> %A{phase}, %d{inFlight} in flight, %A{effect}"

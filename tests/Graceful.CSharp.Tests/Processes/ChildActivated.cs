@@ -38,11 +38,6 @@ internal static class ChildActivated
             }
         });
         var app = builder.Build();
-        if (kind == "activated-stand-in")
-        {
-            LeaveWhenIdle(app, TimeSpan.FromMilliseconds(200));
-        }
-
         app.MapGet("/", () => "ok");
         app.MapGet("/child", async () =>
         {
@@ -51,22 +46,5 @@ internal static class ChildActivated
         });
         await app.RunAsync();
         return Environment.ExitCode;
-    }
-
-    /// <summary>LEAD, with IDLE: this goes, and the tests say --IdleLimit to the sample instead.</summary>
-    private static void LeaveWhenIdle(WebApplication app, TimeSpan limit)
-    {
-        var graceful = app.Services.GetRequiredService<IGraceful>();
-        var timer = new Timer(_ => graceful.Close("the stand-in"), null, limit, Timeout.InfiniteTimeSpan);
-        app.Use((context, next) =>
-        {
-            timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            context.Response.OnCompleted(() =>
-            {
-                timer.Change(limit, Timeout.InfiniteTimeSpan);
-                return Task.CompletedTask;
-            });
-            return next(context);
-        });
     }
 }

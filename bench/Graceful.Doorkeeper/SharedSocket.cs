@@ -34,9 +34,10 @@ internal sealed partial class SharedSocket : IDisposable
     /// <summary>It waits until somebody comes, then is the server: the same process from beginning to end.</summary>
     public Process Start(IEnumerable<string> server)
     {
-        // The protocol wants the socket as descriptor 3, and the number of the process that reads it. Each becomes the next, so it stays the same.
+        // The protocol wants the socket as descriptor 3, and the number of the process that reads it: each becomes the next, so it stays the same. A session of its
+        // own keeps it from what a terminal or timeout sends to us all.
         var socket = $"{_socket.Handle}";
-        string[] shell = ["-c", $"exec 3<&{socket} {socket}<&-; LISTEN_PID=$$ LISTEN_FDS=1 exec systemd-socket-activate \"$@\"", "sh"];
+        string[] shell = ["-c", $"exec 3<&{socket} {socket}<&-; LISTEN_PID=$$ LISTEN_FDS=1 exec setsid systemd-socket-activate \"$@\"", "sh"];
         return Process.Start(new ProcessStartInfo("bash", [.. shell, .. server]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -8,6 +9,13 @@ namespace Graceful.Doorkeeper;
 internal sealed partial class Activations(SharedSocket socket, IReadOnlyList<string> server)
 {
     private const int SigTerm = 15;
+    private const string TimeOfDay = "HH:mm:ss.ffffff";
+
+    /// <summary>The log says when, because it is read some milliseconds later.</summary>
+    private static readonly string[] WithTimes =
+    [
+        "-E", $"Logging__Console__FormatterOptions__TimestampFormat={TimeOfDay} ", "-E", "Logging__Console__FormatterOptions__UseUtcTimestamp=true",
+    ];
 
     private readonly Lock _state = new();
     private readonly List<string> _troubles = [];
@@ -53,11 +61,12 @@ internal sealed partial class Activations(SharedSocket socket, IReadOnlyList<str
                     return;
                 }
 
-                _current = process = socket.Start(server);
+                _current = process = socket.Start([.. WithTimes, .. server]);
             }
 
             var said = new StringBuilder();
-            void Hear(object sender, DataReceivedEventArgs line) => Take(line.Data, said);
+            var head = "";
+            void Hear(object sender, DataReceivedEventArgs line) => head = Take(line.Data, head, said);
             process.OutputDataReceived += Hear;
             process.ErrorDataReceived += Hear;
             process.BeginOutputReadLine();
@@ -91,17 +100,29 @@ internal sealed partial class Activations(SharedSocket socket, IReadOnlyList<str
         }
     }
 
-    private void Take(string? line, StringBuilder said)
+    /// <returns>The line, which may be the head of the next one.</returns>
+    private string Take(string? line, string head, StringBuilder said)
     {
-        var now = Stopwatch.GetTimestamp();
         lock (_state)
         {
             said.AppendLine(line);
             if (line?.Contains("Leaving: ", StringComparison.Ordinal) == true)
             {
-                _leavings.Add(now);
+                _leavings.Add(Stopwatch.GetTimestamp() - (long)(Age(head).TotalSeconds * Stopwatch.Frequency));
             }
         }
+
+        return line ?? "";
+    }
+
+    /// <summary>How long ago it was written; nothing where it does not say.</summary>
+    private static TimeSpan Age(string head)
+    {
+        const DateTimeStyles Utc = DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal;
+        var now = DateTime.UtcNow;
+        return head.Length > TimeOfDay.Length && DateTime.TryParseExact(head[..TimeOfDay.Length], TimeOfDay, CultureInfo.InvariantCulture, Utc, out var written)
+            ? TimeSpan.FromTicks(Math.Max(0, (now.TimeOfDay - written.TimeOfDay).Ticks))
+            : TimeSpan.Zero;
     }
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]

@@ -1,47 +1,58 @@
 using System.Diagnostics;
 using System.Net;
-using System.Net.Sockets;
 using Graceful.Probe;
 
 namespace Graceful.Doorkeeper;
 
-/// <summary>One client on a thread of its own, which retries nothing: each request has one of the probe's outcomes.</summary>
-internal sealed class Client(EndPoint server) : IDisposable
+/// <summary>
+/// One client on a thread of its own, which retries nothing: each request has one of the probe's outcomes. A shot is a volley on several
+/// connections, because the moments that matter last for less than a millisecond.
+/// </summary>
+/// <param name="server">Where the server is.</param>
+/// <param name="quietPeriod">The server's: whoever was silent for longer was promised nothing for his next request.</param>
+internal sealed class Client(EndPoint server, TimeSpan quietPeriod) : IDisposable
 {
-    private static readonly byte[] Request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray();
-    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(1);
-    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(20);
+    private const int LinesInAVolley = 6;
 
-    private readonly AnswerReader _answer = new();
-    private readonly byte[] _buffer = new byte[4096];
-    private Socket? _kept;
+    private readonly List<Line> _lines = [];
+    private readonly List<long> _shots = [];
 
     public Dictionary<Outcome, long> Outcomes { get; } = Enum.GetValues<Outcome>().ToDictionary(outcome => outcome, _ => 0L);
 
-    /// <summary>When the last shot was taken and answered, as time stamps.</summary>
-    public long ShotAt { get; private set; }
+    /// <summary>Requests on kept connections that were sent too late to be promised an answer, and got none.</summary>
+    public long Unpromised { get; private set; }
+
+    /// <summary>When the last volley was fired, each shot of it, and when it was answered, as time stamps.</summary>
+    public IReadOnlyList<long> Shots => _shots;
 
     public long AnsweredAt { get; private set; }
 
-    public void Take(Shot shot, long at)
+    /// <param name="shot">What is done on each line.</param>
+    /// <param name="at">When, as a time stamp.</param>
+    /// <param name="apart">From one shot to the next.</param>
+    public void Fire(Shot shot, long at, TimeSpan apart)
     {
+        _shots.Clear();
         Wait(at);
-        ShotAt = Stopwatch.GetTimestamp();
-        if (shot == Shot.AskAgain && _kept is not null)
+        if (shot == Shot.AskAgain)
         {
-            if (!HasEnded(_kept))
-            {
-                Count(Ask(reused: true));
-                return;
-            }
-
-            Count(Outcome.ClosedIdle);
+            AskAgain(apart);
         }
 
-        Count(Connect(shot));
+        if (_shots.Count == 0)
+        {
+            Connect(shot, apart);
+        }
+
+        foreach (var line in _lines.ToList())
+        {
+            Count(line, line.Receive());
+        }
+
+        AnsweredAt = Stopwatch.GetTimestamp();
     }
 
-    public void Dispose() => Drop();
+    public void Dispose() => _lines.ForEach(line => line.Dispose());
 
     private static void Wait(long at)
     {
@@ -52,94 +63,75 @@ internal sealed class Client(EndPoint server) : IDisposable
         }
     }
 
-    private static bool HasEnded(Socket socket)
+    private void Connect(Shot shot, TimeSpan apart)
     {
-        try
+        foreach (var line in _lines.ToList())
         {
-            return socket.Poll(TimeSpan.Zero, SelectMode.SelectRead);
+            Drop(line);
         }
-        catch (SocketException)
-        {
-            return true;
-        }
-    }
 
-    private void Count(Outcome outcome) => Outcomes[outcome]++;
+        for (var count = 0; count < LinesInAVolley; count++)
+        {
+            _shots.Add(Stopwatch.GetTimestamp());
+            var line = new Line(server);
+            _lines.Add(line);
+            if (line.Connect() is { } failure)
+            {
+                Count(line, failure);
+            }
+            else if (shot != Shot.ConnectThenAsk)
+            {
+                line.Send();
+            }
 
-    private Outcome Connect(Shot shot)
-    {
-        Drop();
-        _kept = new Socket(server.AddressFamily, SocketType.Stream, ProtocolType.Tcp)
-        {
-            NoDelay = true,
-            ReceiveTimeout = (int)AnswerLimit.TotalMilliseconds,
-        };
-        try
-        {
-            _kept.Connect(server);
-        }
-        catch (SocketException e)
-        {
-            Drop();
-            return e.SocketErrorCode == SocketError.TimedOut ? Outcome.ConnectTimeout : Outcome.Refused;
+            Thread.Sleep(apart);
         }
 
         if (shot == Shot.ConnectThenAsk)
         {
-            Thread.Sleep(Moment);
+            _lines.ForEach(line => line.Send());
         }
-
-        return Ask(reused: false);
     }
 
-    private Outcome Ask(bool reused)
+    private void AskAgain(TimeSpan apart)
     {
-        _answer.Reset();
-        var outcome = Exchange() switch
+        var within = TimeSpan.Zero;
+        foreach (var line in _lines.ToList())
         {
-            _ when _answer.IsMalformed => Outcome.Malformed,
-            _ when _answer.IsComplete => _answer.Status == 200 ? Outcome.Ok : Outcome.OtherStatus,
-            SocketError.TimedOut or SocketError.WouldBlock => Outcome.Unanswered,
-            _ when _answer.Begun => Outcome.Truncated,
-            _ => reused ? Outcome.LostReused : Outcome.LostNew,
-        };
-        AnsweredAt = Stopwatch.GetTimestamp();
-        if (outcome != Outcome.Ok || !_answer.KeepAlive)
-        {
-            Drop();
-        }
-
-        return outcome;
-    }
-
-    private SocketError Exchange()
-    {
-        try
-        {
-            _kept!.Send(Request);
-            while (!_answer.IsComplete && !_answer.IsMalformed)
+            // Where the server closes connections now, the next ones are about to be closed too: asked at once, they show whether a request can meet that.
+            var hasEnded = line.HasEnded(within);
+            within = hasEnded ? TimeSpan.Zero : apart;
+            if (hasEnded)
             {
-                var count = _kept.Receive(_buffer);
-                if (count == 0)
-                {
-                    _answer.End();
-                    return SocketError.Success;
-                }
-
-                _answer.Feed(_buffer.AsSpan(0, count));
+                Count(line, Outcome.ClosedIdle);
+                continue;
             }
 
-            return SocketError.Success;
-        }
-        catch (SocketException e)
-        {
-            return e.SocketErrorCode;
+            _shots.Add(Stopwatch.GetTimestamp());
+            line.Send();
         }
     }
 
-    private void Drop()
+    private void Count(Line line, Outcome outcome)
     {
-        _kept?.Dispose();
-        _kept = null;
+        if (outcome == Outcome.LostReused && line.Silence > quietPeriod)
+        {
+            Unpromised++;
+        }
+        else
+        {
+            Outcomes[outcome]++;
+        }
+
+        if (outcome != Outcome.Ok || !line.KeepAlive)
+        {
+            Drop(line);
+        }
+    }
+
+    private void Drop(Line line)
+    {
+        _lines.Remove(line);
+        line.Dispose();
     }
 }

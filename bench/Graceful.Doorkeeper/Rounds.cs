@@ -4,13 +4,16 @@ using Graceful.Probe;
 namespace Graceful.Doorkeeper;
 
 /// <summary>
-/// Clients that take one shot each round, all of them within two milliseconds around the moment when the server is about to find that nobody needs it:
+/// Clients that fire once each round, all of them within a few milliseconds around the moment when the server is about to find that nobody needs it:
 /// sometimes a little before it, sometimes a little after it, sometimes on both sides.
 /// </summary>
 internal sealed class Rounds : IDisposable
 {
-    private const double SpreadMilliseconds = 8;
+    private const double SpreadMilliseconds = 3;
     private const double ApartMilliseconds = 1;
+
+    /// <summary>A server that has just started takes its time from the decision to its closing connections: volleys last from 5 to 80 ms.</summary>
+    private const int DoublingsOfApart = 5;
 
     private readonly Activations _activations;
     private readonly Client[] _clients;
@@ -18,15 +21,16 @@ internal sealed class Rounds : IDisposable
     private readonly Random _random;
     private readonly int _wanted;
     private readonly Barrier _barrier;
-    private readonly (Shot Shot, long At)[] _next;
+    private readonly (Shot Shot, long At, TimeSpan Apart)[] _next;
     private long _lastAnswer = Stopwatch.GetTimestamp();
     private bool _enough;
+    private volatile bool _isTold;
 
-    public Rounds(Activations activations, SharedSocket socket, int threads, int wanted, TimeSpan idleLimit, int seed)
+    public Rounds(Activations activations, SharedSocket socket, int threads, int wanted, TimeSpan idleLimit, TimeSpan quietPeriod, int seed)
     {
         (_activations, _wanted) = (activations, wanted);
-        _clients = [.. Enumerable.Range(0, threads).Select(_ => new Client(socket.EndPoint))];
-        _next = new (Shot, long)[threads];
+        _clients = [.. Enumerable.Range(0, threads).Select(_ => new Client(socket.EndPoint, quietPeriod))];
+        _next = new (Shot, long, TimeSpan)[threads];
         _edge = new Edge(idleLimit);
         _random = new Random(seed);
         _barrier = new Barrier(threads, _ => Plan());
@@ -43,6 +47,8 @@ internal sealed class Rounds : IDisposable
 
     public long Lost => Of(Outcome.LostNew, Outcome.LostReused, Outcome.Truncated, Outcome.Malformed, Outcome.Unanswered, Outcome.OtherStatus);
 
+    public long Unpromised => _clients.Sum(client => client.Unpromised);
+
     public long Refused => Of(Outcome.Refused, Outcome.ConnectTimeout);
 
     public void Run()
@@ -58,6 +64,9 @@ internal sealed class Rounds : IDisposable
             thread.Join();
         }
     }
+
+    /// <summary>The round that runs is the last one.</summary>
+    public void End() => _isTold = true;
 
     public void Dispose()
     {
@@ -79,7 +88,7 @@ internal sealed class Rounds : IDisposable
                 return;
             }
 
-            _clients[number].Take(_next[number].Shot, _next[number].At);
+            _clients[number].Fire(_next[number].Shot, _next[number].At, _next[number].Apart);
         }
     }
 
@@ -94,18 +103,19 @@ internal sealed class Rounds : IDisposable
 
         foreach (var leaving in leavings)
         {
-            _edge.Seen(_lastAnswer, _clients.Min(client => client.ShotAt), leaving);
-            var distances = _clients.Select(client => Math.Abs(Stopwatch.GetElapsedTime(leaving, client.ShotAt).TotalMilliseconds)).ToList();
+            _edge.Seen(_lastAnswer, _clients.Min(client => client.Shots[0]), leaving);
+            var distances = _clients.SelectMany(client => client.Shots).Select(shot => Math.Abs(Stopwatch.GetElapsedTime(leaving, shot).TotalMilliseconds)).ToList();
             Close = (Close.One + distances.Count(distance => distance <= 1), Close.Five + distances.Count(distance => distance <= 5));
         }
 
-        _enough = _activations.Count >= _wanted || Lost + Refused > 0 || _activations.Troubles.Count > 0;
+        _enough = _isTold || _activations.Count >= _wanted || Lost + Refused > 0 || _activations.Troubles.Count > 0;
         _lastAnswer = Math.Max(_lastAnswer, _clients.Max(client => client.AnsweredAt));
         var aim = _edge.Guess.TotalMilliseconds + Around(SpreadMilliseconds);
         for (var number = 0; number < _next.Length; number++)
         {
             var at = _lastAnswer + (long)((aim + Around(ApartMilliseconds)) * Stopwatch.Frequency / 1000);
-            _next[number] = ((Shot)_random.Next(Enum.GetValues<Shot>().Length), at);
+            var apart = TimeSpan.FromMilliseconds(1 << _random.Next(DoublingsOfApart));
+            _next[number] = ((Shot)_random.Next(Enum.GetValues<Shot>().Length), at, apart);
         }
 
         Progress?.Invoke(this);

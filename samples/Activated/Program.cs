@@ -1,5 +1,5 @@
 // A service that is there when somebody needs it. Its units are in deploy/systemd.
-//   Activated               serves from the sockets of the service manager and leaves when nobody has needed it for a while; started by hand it listens itself
+//   Activated               serves from the sockets of the service manager and leaves when nobody has needed it for a minute; started by hand it listens itself
 //   Activated --accepted    serves one connection, which inetd or Accept=yes has accepted, and leaves with it; --close: after one request
 //   any Graceful option, endpoint or other setting: --IdleLimit 00:00:05, --Kestrel:Endpoints:web:Url http://127.0.0.1:5000 ...
 using Graceful;
@@ -12,7 +12,7 @@ builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
 builder.WebHost.UseKestrelHttpsConfiguration();
 builder.AddGraceful(options =>
 {
-    // LEAD, with IDLE: options.IdleLimit = TimeSpan.FromMinutes(1);
+    options.IdleLimit = accepted is null ? TimeSpan.FromMinutes(1) : null;
     builder.Configuration.Bind(options);
     if (accepted is null)
     {

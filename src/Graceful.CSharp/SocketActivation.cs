@@ -23,7 +23,7 @@ public sealed class SocketActivation
 
     /// <summary>
     /// What was given to this process. The environment is read once, by the first who asks: the descriptors are then kept from children, and so are the
-    /// three variables. Any thread.
+    /// three variables, also from children that native code starts. Any thread.
     /// </summary>
     /// <remarks>
     /// Without the variables, and when LISTEN_PID is another process, nothing was given to this one. Elsewhere than on Linux nothing ever is.
@@ -108,13 +108,17 @@ public sealed class SocketActivation
 
     private static SocketActivation ReadEnvironment()
     {
-        var activation = Read(Take("LISTEN_PID"), Take("LISTEN_FDS"), Take("LISTEN_FDNAMES"), Descriptor.FirstFree);
-        return activation;
+        return Read(Take("LISTEN_PID"), Take("LISTEN_FDS"), Take("LISTEN_FDNAMES"), Descriptor.FirstFree);
 
         static string? Take(string name)
         {
             var value = Environment.GetEnvironmentVariable(name);
             Environment.SetEnvironmentVariable(name, null);
+            if (value is not null && OperatingSystem.IsLinux())
+            {
+                NativeEnvironment.Unset(name);
+            }
+
             return value;
         }
     }

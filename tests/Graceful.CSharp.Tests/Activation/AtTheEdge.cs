@@ -8,7 +8,7 @@ public sealed class AtTheEdge
     [Fact]
     public async Task Nobody_is_lost_and_nobody_is_refused_while_the_server_comes_and_goes()
     {
-        using var child = Child.StartBeside("Graceful.Doorkeeper", ["--activations", "12", "--", .. SocketActivate.Kind("activated-stand-in")]);
+        using var child = Child.StartBeside("Graceful.Doorkeeper", ["--activations", "12", "--", .. SocketActivate.Sample("--IdleLimit", "00:00:00.2")]);
         var code = await child.ExitAsync(TimeSpan.FromMinutes(3));
         Assert.True(code == 0, child.Output);
         Assert.Contains(" 0 lost, 0 refused", child.Output, StringComparison.Ordinal);

@@ -92,6 +92,7 @@ public sealed class GivenListeners : IDisposable
         Assert.Contains("PATH=", seen, StringComparison.Ordinal);
         Assert.DoesNotContain("LISTEN_", seen, StringComparison.Ordinal);
         Assert.DoesNotContain("socket:", seen, StringComparison.Ordinal);
+        Assert.Equal("PATH", (await client.GetAsync("/native")).Text);
         Assert.Equal(0, await activated.LeaveAsync());
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using System.Runtime.InteropServices;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
@@ -9,10 +10,12 @@ using Microsoft.Extensions.Logging;
 namespace Graceful.Tests.Processes;
 
 /// <summary>As <see cref="ChildServer"/>, with what a service manager gave to the process.</summary>
-internal static class ChildActivated
+internal static partial class ChildActivated
 {
     /// <summary>The beginning of the kinds that are these.</summary>
     public const string Prefix = "activated";
+
+    private static readonly string[] Variables = ["PATH", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 
     public static async Task<int> RunAsync(string kind, string[] options)
     {
@@ -38,35 +41,17 @@ internal static class ChildActivated
             }
         });
         var app = builder.Build();
-        if (kind == "activated-stand-in")
-        {
-            LeaveWhenIdle(app, TimeSpan.FromMilliseconds(200));
-        }
-
         app.MapGet("/", () => "ok");
         app.MapGet("/child", async () =>
         {
             using var child = Process.Start(new ProcessStartInfo("sh", ["-c", "env; ls -l /proc/self/fd"]) { RedirectStandardOutput = true })!;
             return await child.StandardOutput.ReadToEndAsync();
         });
+        app.MapGet("/native", () => string.Join(' ', Variables.Where(name => Variable(name) != 0)));
         await app.RunAsync();
         return Environment.ExitCode;
     }
 
-    /// <summary>LEAD, with IDLE: this goes, and the tests say --IdleLimit to the sample instead.</summary>
-    private static void LeaveWhenIdle(WebApplication app, TimeSpan limit)
-    {
-        var graceful = app.Services.GetRequiredService<IGraceful>();
-        var timer = new Timer(_ => graceful.Close("the stand-in"), null, limit, Timeout.InfiniteTimeSpan);
-        app.Use((context, next) =>
-        {
-            timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            context.Response.OnCompleted(() =>
-            {
-                timer.Change(limit, Timeout.InfiniteTimeSpan);
-                return Task.CompletedTask;
-            });
-            return next(context);
-        });
-    }
+    [LibraryImport("libc", EntryPoint = "getenv", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint Variable(string name);
 }

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
-using System.Net.Sockets;
 using System.Text;
 using Graceful;
 using Microsoft.Extensions.Hosting;
@@ -9,19 +8,21 @@ using Microsoft.Extensions.Hosting;
 namespace LineServer;
 
 /// <summary>Accepts until there are no more connections, and answers each.</summary>
-internal sealed class LineService(Socket socket, IGraceful graceful) : BackgroundService
+internal sealed class LineService(GracefulListener listener) : BackgroundService
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await using var listener = new GracefulListener(socket, ConnectionMode.Deadline, graceful);
-        Console.WriteLine($"Listening on {listener.LocalEndPoint}");
-
-        // Not with the token: whoever is connected when the way out begins is served too, and then there are no more.
-        while (await listener.AcceptAsync(CancellationToken.None) is { } connection)
+        await using (listener)
         {
-            _ = ServeAsync(connection);
+            Console.WriteLine($"Listening on {listener.LocalEndPoint}");
+
+            // Not with the token: whoever is connected when the way out begins is served too, and then there are no more.
+            while (await listener.AcceptAsync(CancellationToken.None) is { } connection)
+            {
+                _ = ServeAsync(connection);
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 // A protocol of its own over raw sockets: each line is answered in capitals, and "wait 500" after so many milliseconds.
-//   LineServer PORT
+//   LineServer PORT           listens at the loopback address
+//   LineServer --activated    serves from the sockets of the service manager, and leaves them to it
+//   LineServer --accepted     serves one connection, which inetd or Accept=yes has accepted, and leaves with it
 // On SIGTERM, SIGINT and SIGQUIT every line that was sent is answered, and then the connections end.
 using System.Net;
 using System.Net.Sockets;
@@ -8,18 +10,40 @@ using LineServer;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
-if (args is not [var port])
+// First of all: where standard input is the connection, standard output is no place for a log.
+Func<IGraceful, GracefulListener>[] listeners = args switch
 {
-    Console.Error.WriteLine("Usage: LineServer PORT");
+    ["--accepted"] => [Accepted(AcceptedConnection.Current)],
+    ["--activated"] => [.. SocketActivation.Current.Sockets.Select(static given => Listening(given.Socket, isShared: true))],
+    [var port] => [Listening(Bound(port), isShared: false)],
+    _ => [],
+};
+if (listeners.Length == 0)
+{
+    Console.Error.WriteLine("Usage: LineServer PORT | --accepted | --activated, and then by a service manager that gives sockets");
     return 64;
 }
 
-using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-socket.Bind(IPEndPoint.Parse($"127.0.0.1:{port}"));
-socket.Listen(int.MaxValue);
-
 var builder = Host.CreateApplicationBuilder();
 builder.AddGraceful();
-builder.Services.AddHostedService(services => new LineService(socket, services.GetRequiredService<IGraceful>()));
+foreach (var listen in listeners)
+{
+    builder.Services.AddSingleton<IHostedService>(services => new LineService(listen(services.GetRequiredService<IGraceful>())));
+}
+
 await builder.Build().RunAsync();
 return Environment.ExitCode;
+
+static Func<IGraceful, GracefulListener> Accepted(AcceptedConnection connection) =>
+    graceful => new GracefulListener(connection, ConnectionMode.Deadline, graceful);
+
+static Func<IGraceful, GracefulListener> Listening(Socket socket, bool isShared) =>
+    graceful => new GracefulListener(socket, ConnectionMode.Deadline, graceful, new GracefulListenerOptions { IsShared = isShared });
+
+static Socket Bound(string port)
+{
+    var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    socket.Bind(IPEndPoint.Parse($"127.0.0.1:{port}"));
+    socket.Listen(int.MaxValue);
+    return socket;
+}

@@ -9,7 +9,7 @@ namespace Graceful;
 /// code 0 when it has ended.
 /// </summary>
 /// <remarks>
-/// Serve it with <see cref="GracefulOptions.UseAcceptedConnection"/> or <see cref="GracefulServer.ServeAcceptedAsync"/>. Where standard input is the connection,
+/// Serve it with <see cref="GracefulOptions.UseAcceptedConnection"/>, <see cref="GracefulServer.ServeAcceptedAsync"/>, or, with a protocol of your own, a <see cref="GracefulListener"/>. Where standard input is the connection,
 /// standard output is too, and often standard error: whatever is written there would reach the client. So from the moment it is taken, by the first who asks for <see cref="Current"/>, these three are something
 /// else: standard input is empty, standard output goes where standard error does, and to nowhere where that was the connection as well. A console log is then found
 /// where standard error is, in the journal for instance. Ask before anything writes: first thing in <c>Main</c>.
@@ -38,7 +38,7 @@ public sealed class AcceptedConnection
 
     /// <summary>
     /// Whether the client may send further requests on it. The default is true; false is one request, and each response says <c>Connection: close</c>.
-    /// Set it before it is served.
+    /// Of a <see cref="GracefulListener"/> false is a connection that retires from the beginning: it is closed when it is marked idle. Set it before it is served.
     /// </summary>
     public bool KeepAlive { get; set; } = true;
 

@@ -90,7 +90,8 @@ public sealed class GracefulConnection : Stream
 
     /// <summary>
     /// How long a synchronous read may take, in milliseconds, as on a <see cref="NetworkStream"/>; the default is
-    /// <see cref="Timeout.Infinite"/>. It says nothing of work: see <see cref="SetReadDeadline(DateTimeOffset?)"/>.
+    /// <see cref="Timeout.Infinite"/>. It says nothing of work, and while there is a read deadline it is not looked at: see
+    /// <see cref="SetReadDeadline(DateTimeOffset?)"/>.
     /// </summary>
     public override int ReadTimeout
     {
@@ -100,7 +101,7 @@ public sealed class GracefulConnection : Stream
 
     /// <summary>
     /// How long a synchronous write may take, in milliseconds, as on a <see cref="NetworkStream"/>; the default is
-    /// <see cref="Timeout.Infinite"/>.
+    /// <see cref="Timeout.Infinite"/>. While there is a write deadline it is not looked at.
     /// </summary>
     public override int WriteTimeout
     {
@@ -222,7 +223,7 @@ public sealed class GracefulConnection : Stream
             return 0;
         }
 
-        if (_readDeadline is not null)
+        if (_readDeadline is { IsSet: true })
         {
             return ReadUntil(buffer);
         }
@@ -295,7 +296,7 @@ public sealed class GracefulConnection : Stream
     public override void Write(ReadOnlySpan<byte> buffer)
     {
         MustBeOpen();
-        if (_writeDeadline is not null)
+        if (_writeDeadline is { IsSet: true })
         {
             WriteUntilAsync(buffer.ToArray(), CancellationToken.None).AsTask().GetAwaiter().GetResult();
             return;

@@ -24,9 +24,8 @@ namespace Graceful;
 public sealed class GracefulListener : IDisposable, IAsyncDisposable
 {
     private readonly LifecycleEngine _engine;
-    private readonly RawIntake _intake;
+    private readonly IRawIntake _intake;
     private readonly TlsDoor? _tls;
-    private readonly Socket _socket;
     private readonly Roster _roster = new();
     private readonly Lock _leaving = new();
     private readonly bool _isAlone;
@@ -43,8 +42,34 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
     /// <exception cref="ArgumentOutOfRangeException">There is no such mode.</exception>
     /// <exception cref="InvalidOperationException">The way out has closed its listeners already.</exception>
     public GracefulListener(Socket socket, ConnectionMode mode, IGraceful? graceful = null, GracefulListenerOptions? options = null)
+        : this(SourceOf(socket, options), mode, graceful, options)
     {
-        ListeningSocket.Check(socket, nameof(socket));
+    }
+
+    /// <summary>
+    /// Serves one connection that was accepted before: the first <see cref="AcceptAsync"/> gives it, the second waits until it is closed
+    /// and gives null, and the server leaves by itself then, whoever accepts or not.
+    /// </summary>
+    /// <param name="connection">The connection. It is let in at once, and reset with the listener as long as nobody has asked for it.</param>
+    /// <param name="mode">What counts as work.</param>
+    /// <param name="graceful">The way out that it joins and begins; null for one of its own, which knows no signals and ends nobody else.</param>
+    /// <param name="options">Options; null for the defaults. What is changed in them later has no effect.</param>
+    /// <exception cref="ArgumentNullException">The connection is null.</exception>
+    /// <exception cref="ArgumentException">An option is out of its bounds or makes no sense here, or <paramref name="graceful"/> is not ours.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such mode.</exception>
+    /// <exception cref="InvalidOperationException">The connection is served already, or the way out has closed its listeners already.</exception>
+    public GracefulListener(AcceptedConnection connection, ConnectionMode mode, IGraceful? graceful = null, GracefulListenerOptions? options = null)
+        : this(SourceOf(connection, options), mode, graceful, options)
+    {
+        if (!((AcceptedIntake)_intake).TryBegin())
+        {
+            Forget();
+            throw new InvalidOperationException("The connection is served already; allowed is one that nobody has served yet.");
+        }
+    }
+
+    private GracefulListener(Func<RawEntrance, IRawIntake> source, ConnectionMode mode, IGraceful? graceful, GracefulListenerOptions? options)
+    {
         if (!Enum.IsDefined(mode))
         {
             throw new ArgumentOutOfRangeException(
@@ -53,11 +78,10 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
 
         options ??= new GracefulListenerOptions();
         options.Check(nameof(options));
-        _socket = socket;
         _isAlone = graceful is null;
         _engine = EngineOf(graceful);
         Mode = mode;
-        _intake = new RawIntake(socket, _engine, _roster, ModeOf(mode), options);
+        _intake = source(new RawEntrance(_engine, _roster, ModeOf(mode), options.TcpKeepAlive));
         if (options.Tls is { } tls)
         {
             _tls = new TlsDoor(_intake, tls, options.HandshakeLimit, _engine.Options.TimeProvider);
@@ -79,6 +103,7 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
     /// Whether somebody else holds the same socket: see <see cref="GracefulListenerOptions.IsShared"/>. <see cref="Clone"/> and
     /// <see cref="GetHandle"/> make it so; whoever knows that nobody uses the other descriptor any more sets it back.
     /// </summary>
+    /// <exception cref="InvalidOperationException">It was set, and it is an <see cref="AcceptedConnection"/> that is served.</exception>
     public bool IsShared
     {
         get => _intake.IsShared;
@@ -100,7 +125,7 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
         }
     }
 
-    internal RawIntake Intake => _intake;
+    internal IRawIntake Intake => _intake;
 
     /// <summary>The next connection. Several callers at once each get another one.</summary>
     /// <param name="cancellationToken">Gives up waiting; nobody is lost by that.</param>
@@ -183,9 +208,10 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
     /// </summary>
     /// <returns>The socket; it is the caller's.</returns>
     /// <exception cref="ObjectDisposedException">The listener is closed.</exception>
+    /// <exception cref="InvalidOperationException">It is an <see cref="AcceptedConnection"/> that is served.</exception>
     /// <exception cref="SocketException">The process has no descriptor left.</exception>
     /// <exception cref="PlatformNotSupportedException">On Windows.</exception>
-    public Socket Clone() => new(Duplicate(forChildren: false));
+    public Socket Clone() => new(_intake.Duplicate(forChildren: false));
 
     /// <summary>
     /// A second descriptor of the same listening socket for a child: it is not closed on exec, so every process that is started while it
@@ -194,10 +220,11 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
     /// </summary>
     /// <returns>The descriptor; its number is that of <c>DangerousGetHandle()</c>.</returns>
     /// <inheritdoc cref="Clone" path="/exception"/>
-    public SafeSocketHandle GetHandle() => Duplicate(forChildren: true);
+    public SafeSocketHandle GetHandle() => _intake.Duplicate(forChildren: true);
 
     /// <summary>
-    /// Closes the listener at once: who waits in the queue of a socket that is not shared is reset. Connections that
+    /// Closes the listener at once: who waits in the queue of a socket that is not shared is reset, as is an <see cref="AcceptedConnection"/>
+    /// that nobody has asked for. Connections that
     /// <see cref="AcceptAsync"/> gave stay as they are, and their server waits for them.
     /// </summary>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
@@ -218,12 +245,7 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
 
         await _intake.CutAsync().ConfigureAwait(false);
         _intake.Dispose();
-        _tls?.Dispose();
-        _engine.Intakes.Remove(_intake);
-        if (_isAlone)
-        {
-            _engine.Dispose();
-        }
+        Forget();
     }
 
     /// <summary>As <see cref="GracefulConnection.MarkInUse"/>, for a stream that one was given.</summary>
@@ -281,11 +303,28 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
             nameof(graceful));
     }
 
-    private SafeSocketHandle Duplicate(bool forChildren)
+    private static Func<RawEntrance, IRawIntake> SourceOf(Socket socket, GracefulListenerOptions? options)
     {
-        var handle = SocketClone.Of(_socket, forChildren);
-        IsShared = true;
-        return handle;
+        ListeningSocket.Check(socket, nameof(socket));
+        return entrance => new RawIntake(socket, entrance, options is { IsShared: true });
+    }
+
+    private static Func<RawEntrance, IRawIntake> SourceOf(AcceptedConnection connection, GracefulListenerOptions? options)
+    {
+        ArgumentNullException.ThrowIfNull(connection);
+        return options is { IsShared: true }
+            ? throw new ArgumentException($"{nameof(options.IsShared)} is true; allowed is false for a connection that was accepted before: nothing listens.", nameof(options))
+            : entrance => new AcceptedIntake(connection, entrance);
+    }
+
+    private void Forget()
+    {
+        _tls?.Dispose();
+        _engine.Intakes.Remove(_intake);
+        if (_isAlone)
+        {
+            _engine.Dispose();
+        }
     }
 
     private async Task RunDrainAsync()

@@ -6,6 +6,7 @@ using Xunit.Runner.InProc.SystemConsole;
 if (args is ["serve", var kind, .. var options])
 {
     return kind.StartsWith(ChildGracefulServer.Prefix, StringComparison.Ordinal) ? await ChildGracefulServer.RunAsync(kind)
+        : kind == ChildCrowd.Kind ? await ChildCrowd.RunAsync(options)
         : kind.StartsWith(ChildActivated.Prefix, StringComparison.Ordinal) ? await ChildActivated.RunAsync(kind, options)
         : kind.StartsWith(ChildTracked.Prefix, StringComparison.Ordinal) ? await ChildTracked.RunAsync(kind, options)
         : await ChildServer.RunAsync(kind, options);

@@ -1,6 +1,7 @@
 using System.Net;
 using Graceful.Core;
 using Graceful.Engine;
+using Graceful.Serving;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
@@ -14,8 +15,7 @@ internal sealed class AcceptedListener(AcceptedEndPoint endpoint, Action ended, 
     private readonly SocketConnectionContextFactory _contexts = new(new SocketConnectionFactoryOptions(), log);
     private readonly CancellationTokenSource _unbound = new();
 
-    /// <summary>Of a socket that has an address; a pair of Unix sockets has none.</summary>
-    public EndPoint EndPoint { get; } = endpoint.Connection.LocalEndPoint is { } address && address.ToString() is { Length: > 0 } ? address : endpoint;
+    public EndPoint EndPoint { get; } = endpoint.Address;
 
     /// <summary>It is let in, and may have been told from the beginning that it serves one request.</summary>
     public void Admit(TrackedConnection connection)

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Graceful.Engine;
 using Graceful.Reporting;
+using Graceful.Serving;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging;

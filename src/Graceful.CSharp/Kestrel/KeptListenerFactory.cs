@@ -1,6 +1,7 @@
 using System.Net;
 using Graceful.Core;
 using Graceful.Engine;
+using Graceful.Serving;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;

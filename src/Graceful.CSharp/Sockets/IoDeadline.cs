@@ -30,6 +30,18 @@ internal sealed class IoDeadline : IDisposable
         }
     }
 
+    /// <summary>Whether there is one, be it over or not.</summary>
+    public bool IsSet
+    {
+        get
+        {
+            lock (_setting)
+            {
+                return _due is not null;
+            }
+        }
+    }
+
     /// <param name="wait">From now on; null for no limit, zero or less for one that is over.</param>
     public void Set(TimeSpan? wait)
     {

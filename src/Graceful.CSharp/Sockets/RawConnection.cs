@@ -38,6 +38,9 @@ internal sealed class RawConnection : TrackedConnection
     /// <summary>Says goodbye in the protocol below the user's, TLS, when there is one.</summary>
     public Func<Task>? Farewell { get; set; }
 
+    /// <summary>Hears once that its socket is closed, by whomever; also when it was disowned.</summary>
+    public Action? Closed { get; init; }
+
     /// <summary>Whether bytes that come are worked on.</summary>
     public bool IsHeard => ConnectionModule.isHeard(Now);
 
@@ -169,6 +172,7 @@ internal sealed class RawConnection : TrackedConnection
     {
         Socket.Dispose();
         Apply(ConnectionEvent.Ended);
+        Closed?.Invoke();
     }
 
     private void Shutdown(SocketShutdown how)

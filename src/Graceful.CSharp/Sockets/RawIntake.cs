@@ -3,7 +3,6 @@ using System.Net.Sockets;
 using System.Threading.Channels;
 using Graceful.Core;
 using Graceful.Engine;
-using Graceful.Serving;
 using Graceful.Reporting;
 
 namespace Graceful.Sockets;
@@ -12,16 +11,14 @@ namespace Graceful.Sockets;
 /// Accepts for whoever asks, and stops so that nobody is lost: whoever is in the queue of a socket that we own is taken on the last call,
 /// and kept until somebody asks.
 /// </summary>
-internal sealed class RawIntake : IIntake, IDisposable
+internal sealed class RawIntake : IRawIntake
 {
     /// <summary>The last call is over at once; this is for a queue that never gets empty, and for accepts that do not end.</summary>
     private static readonly TimeSpan LastCallLimit = TimeSpan.FromSeconds(2);
 
     private readonly Socket _socket;
     private readonly LifecycleEngine _engine;
-    private readonly Roster _roster;
-    private readonly Mode _mode;
-    private readonly TimeSpan _tcpKeepAlive;
+    private readonly RawEntrance _entrance;
     private readonly Lock _door = new();
     private readonly Channel<GracefulConnection> _kept = Channel.CreateUnbounded<GracefulConnection>();
     private CancellationTokenSource _interrupt = new();
@@ -30,21 +27,18 @@ internal sealed class RawIntake : IIntake, IDisposable
     private Task<IntakeOutcome>? _stop;
     private int _accepting;
 
-    public RawIntake(Socket socket, LifecycleEngine engine, Roster roster, Mode mode, GracefulListenerOptions options)
+    public RawIntake(Socket socket, RawEntrance entrance, bool isShared)
     {
         _socket = socket;
-        _engine = engine;
-        _roster = roster;
-        _mode = mode;
-        _tcpKeepAlive = options.TcpKeepAlive;
-        IsShared = options.IsShared;
+        _engine = entrance.Engine;
+        _entrance = entrance;
+        IsShared = isShared;
         EndPoint = socket.LocalEndPoint!;
         Address = EndPoint.ToString()!;
     }
 
     public EndPoint EndPoint { get; }
 
-    /// <summary>Whether somebody else holds the socket too.</summary>
     public bool IsShared { get; set; }
 
     /// <summary>Whether somebody is in the queue; also when it was to pause and could not, for then nobody can say.</summary>
@@ -76,8 +70,6 @@ internal sealed class RawIntake : IIntake, IDisposable
         }
     }
 
-    /// <summary>The next connection; null when there are no more.</summary>
-    /// <exception cref="OperationCanceledException">The token fired.</exception>
     public async ValueTask<GracefulConnection?> AcceptAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -155,13 +147,20 @@ internal sealed class RawIntake : IIntake, IDisposable
 
     public Task<IntakeOutcome> StopAsync(bool successorHasIt) => StopAsync(() => StopInOrderAsync(successorHasIt || IsShared));
 
-    /// <summary>Accepts nobody any more, and closes the socket over whoever is in its queue, unless it is shared.</summary>
+    /// <summary>As <see cref="IRawIntake.CutAsync"/>: closes the socket over whoever is in its queue, unless it is shared.</summary>
     public Task<IntakeOutcome> CutAsync() => StopAsync(async () =>
     {
         await InterruptAsync(_interrupt).ConfigureAwait(false);
         Close();
         return new IntakeOutcome(Address, "closed", 0, null);
     });
+
+    public SafeSocketHandle Duplicate(bool forChildren)
+    {
+        var handle = SocketClone.Of(_socket, forChildren);
+        IsShared = true;
+        return handle;
+    }
 
     /// <summary>Resets whoever was kept and not asked for.</summary>
     public void Dispose()
@@ -256,35 +255,10 @@ internal sealed class RawIntake : IIntake, IDisposable
             : null;
         try
         {
-            return Enter(await _socket.AcceptAsync(either?.Token ?? interrupt).ConfigureAwait(false));
+            return _entrance.Admit(await _socket.AcceptAsync(either?.Token ?? interrupt).ConfigureAwait(false));
         }
         catch (OperationCanceledException) when (interrupt.IsCancellationRequested || cancellationToken.IsCancellationRequested)
         {
-            return null;
-        }
-    }
-
-    /// <summary>Null when it went already, or nobody is let in any more.</summary>
-    private GracefulConnection? Enter(Socket accepted)
-    {
-        try
-        {
-            if (EndPoint is IPEndPoint)
-            {
-                accepted.NoDelay = true;
-                if (_tcpKeepAlive != Timeout.InfiniteTimeSpan)
-                {
-                    TcpProbing.Set(accepted, _tcpKeepAlive);
-                }
-            }
-
-            var raw = new RawConnection(_engine, _roster, accepted, accepted.RemoteEndPoint);
-            var connection = new GracefulConnection(raw, _mode, _engine.Options.TimeProvider);
-            return _roster.TryEnter(raw) ? connection : null;
-        }
-        catch (Exception e) when (e is SocketException or IOException)
-        {
-            accepted.Dispose();
             return null;
         }
     }
@@ -330,7 +304,7 @@ internal sealed class RawIntake : IIntake, IDisposable
         {
             try
             {
-                if (Enter(await _socket.AcceptAsync(limit.Token).ConfigureAwait(false)) is { } connection)
+                if (_entrance.Admit(await _socket.AcceptAsync(limit.Token).ConfigureAwait(false)) is { } connection)
                 {
                     taken++;
                     _kept.Writer.TryWrite(connection);

@@ -7,7 +7,7 @@ namespace Graceful.Sockets;
 /// Stands between the accept queue and the user: connections come out of it authenticated. Handshakes run beside each other, so a slow
 /// one holds up nobody.
 /// </summary>
-internal sealed class TlsDoor(RawIntake intake, SslServerAuthenticationOptions tls, TimeSpan limit, TimeProvider time) : IDisposable
+internal sealed class TlsDoor(IRawIntake intake, SslServerAuthenticationOptions tls, TimeSpan limit, TimeProvider time) : IDisposable
 {
     /// <summary>Who shakes hands or waits to be asked for; the others wait in the queue of the kernel.</summary>
     private const int MostAtTheDoor = 1024;
@@ -17,7 +17,7 @@ internal sealed class TlsDoor(RawIntake intake, SslServerAuthenticationOptions t
     private readonly Lock _starting = new();
     private Task? _pump;
 
-    /// <inheritdoc cref="RawIntake.AcceptAsync"/>
+    /// <inheritdoc cref="IRawIntake.AcceptAsync"/>
     public async ValueTask<GracefulConnection?> AcceptAsync(CancellationToken cancellationToken)
     {
         lock (_starting)

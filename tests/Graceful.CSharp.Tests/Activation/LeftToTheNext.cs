@@ -25,8 +25,8 @@ public sealed class LeftToTheNext : IAsyncDisposable
         await using var first = await StartAsync();
         var (gap, pausing) = (new PlainIntake(), new TaskCompletionSource());
         gap.Pausing = pausing.Task;
-        var listener = Assert.Single(first.Engine.Intakes());
-        first.Engine.Add(gap);
+        var listener = Assert.Single(first.Engine.Intakes.All());
+        first.Engine.Intakes.TryAdd(gap);
         _time.Advance(Limit);
         await Limits.Until(() => !listener.IsAnybodyWaiting, "the listener is paused");
         using var client = await RawClient.ConnectAsync(_socket.LocalEndPoint!);
@@ -47,7 +47,7 @@ public sealed class LeftToTheNext : IAsyncDisposable
         await _hook.Reached();
         using var client = await RawClient.ConnectAsync(_socket.LocalEndPoint!);
         await client.SendGetAsync("/");
-        await Limits.Until(() => Assert.Single(first.Engine.Intakes()).IsAnybodyWaiting, "he waits");
+        await Limits.Until(() => Assert.Single(first.Engine.Intakes.All()).IsAnybodyWaiting, "he waits");
         _hook.Open();
         await LeavesHimAsync(await first.ReportAsync(), StopCause.Idle, client);
     }

@@ -7,7 +7,9 @@ namespace Graceful.Tests.Activation;
 /// <summary>What LISTEN_FDS and its like say, and what the descriptors are.</summary>
 public sealed partial class Reading : IDisposable
 {
-    /// <summary>Far above what anybody else opens here; each test has some of them.</summary>
+    private const int DuplicateFrom = 0;
+
+    /// <summary>Where a test looks for some that are free, one after the other: other tests may have thousands.</summary>
     private static int _next = 600;
 
     private readonly List<IDisposable> _open = [];
@@ -109,20 +111,32 @@ public sealed partial class Reading : IDisposable
     /// <summary>Descriptors as an exec leaves them behind, one after the other; the first of them.</summary>
     private int Give(params IDisposable[] things)
     {
-        var first = Interlocked.Add(ref _next, 10);
-        for (var index = 0; index < things.Length; index++)
+        _open.AddRange(things);
+        while (true)
         {
-            _open.Add(things[index]);
-            var descriptor = (int)(things[index] is Socket socket ? socket.Handle : ((SafeHandle)things[index]).DangerousGetHandle());
-            Assert.Equal(first + index, Duplicate(descriptor, first + index));
-            _given.Add(first + index);
+            var first = Interlocked.Add(ref _next, 10);
+            var given = things.Select((thing, index) => Duplicate(Number(thing), first + index)).ToList();
+            if (given.SequenceEqual(Enumerable.Range(first, things.Length)))
+            {
+                _given.AddRange(given);
+                return first;
+            }
+
+            given.ForEach(descriptor => _ = Close(descriptor));
         }
 
-        return first;
+        static int Number(IDisposable thing) => (int)(thing is Socket socket ? socket.Handle : ((SafeHandle)thing).DangerousGetHandle());
     }
 
-    [LibraryImport("libc", EntryPoint = "dup2", SetLastError = true)]
-    private static partial int Duplicate(int from, int to);
+    /// <summary>The first that is free: to take a number that somebody else has would close his socket.</summary>
+    private static int Duplicate(int descriptor, int least)
+    {
+        var duplicate = Control(descriptor, DuplicateFrom, least);
+        return duplicate >= 0 ? duplicate : throw new SocketException(Marshal.GetLastPInvokeError());
+    }
+
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    private static partial int Control(int descriptor, int command, int argument);
 
     [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
     private static partial int Close(int descriptor);

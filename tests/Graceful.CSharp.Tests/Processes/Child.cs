@@ -102,6 +102,15 @@ internal sealed partial class Child : IDisposable
         }
     }
 
+    /// <summary>What it has said that begins so.</summary>
+    public List<string> Lines(string beginning)
+    {
+        lock (_lines)
+        {
+            return _lines.FindAll(line => line.StartsWith(beginning, StringComparison.Ordinal));
+        }
+    }
+
     /// <summary>From the first signal on.</summary>
     public TimeSpan SinceSignal => _sinceSignal.Elapsed;
 

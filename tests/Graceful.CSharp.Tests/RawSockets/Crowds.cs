@@ -1,12 +1,22 @@
-using System.Net.Sockets;
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using Graceful.Tests.Interleavings;
+using Graceful.Tests.Processes;
 using Graceful.Tests.Support;
 
 namespace Graceful.Tests.RawSockets;
 
 /// <summary>Ten thousand connections in all phases leave, each exactly as its mode says.</summary>
+[Collection(nameof(Alone))]
 public sealed class Crowds
 {
     private const int Wanted = 10_000;
+
+    /// <summary>Descriptors for everything else in this process.</summary>
+    private const int Others = 1_000;
+
+    private static readonly Past[] Pasts = Enum.GetValues<Past>();
 
     /// <summary>What has happened on a connection when the drain begins.</summary>
     private enum Past
@@ -25,17 +35,15 @@ public sealed class Crowds
     [InlineData(ConnectionMode.Deadline)]
     public async Task A_drain_closes_waits_for_and_leaves_alone_whom_the_mode_says(ConnectionMode mode)
     {
-        var count = Math.Min(Wanted, (ManyFiles.Raise((2 * Wanted) + 1000) - 1000) / 2);
-        await using var rig = new Rig(mode);
-        var all = new List<(Past Past, GracefulConnection Server, Socket Client)>();
-        for (var i = 0; i < count; i++)
+        var count = Math.Min(Wanted, ManyFiles.Raise(Wanted + Others) - Others);
+        if (count < Wanted)
         {
-            var (server, client) = await rig.PairAsync();
-            var past = (Past)(i % Enum.GetValues<Past>().Length);
-            await LiveAsync(past, server, client);
-            all.Add((past, server, client));
+            Say($"The limit of descriptors allows {count} connections and no more.");
         }
 
+        await using var rig = new Rig(mode);
+        using var child = Child.Start(ChildCrowd.Kind, [.. new[] { ((IPEndPoint)rig.Listener.LocalEndPoint).Port, count, Pasts.Length }.Select(Text)]);
+        var all = await AllAsync(rig, child, count);
         bool IsHeld(Past past) => past == Past.InUse || (past == Past.Read && mode != ConnectionMode.Manual) || (past == Past.Deadline && mode == ConnectionMode.Automatic);
         var held = all.Where(one => IsHeld(one.Past)).ToList();
         var closed = all.Where(one => one.Past != Past.Disowned && !IsHeld(one.Past)).ToList();
@@ -45,15 +53,17 @@ public sealed class Crowds
 
         var drain = rig.Listener.DrainAsync();
         await Limits.Until(() => rig.Listener.Connections.Values.Sum() == held.Count, "all but those in use have gone");
-        foreach (var (_, server, client) in closed)
+        foreach (var (_, _, server) in closed)
         {
-            await client.EndsAsync();
             Assert.Equal(0, await server.ReadAsync(new byte[1]));
         }
 
-        // Half of them say a last word, the others just go.
-        Assert.All(held, one => Assert.True(one.Client.IsOpen() && one.Server.IsRetiring));
-        for (var i = 0; i < held.Count; i++)
+        await Limits.Until(() => child.Lines("GOT ").Count >= closed.Count, "those that were closed see it");
+        Assert.Equal([.. closed.Select(static one => $"GOT {one.Port} end ").Order()], child.Lines("GOT ").Order());
+
+        // Half of them say a last word, the others just go; the last one goes when nobody else is left.
+        Assert.All(held, static one => Assert.True(one.Server.IsRetiring));
+        for (var i = 0; i < held.Count - 1; i++)
         {
             Assert.False(drain.IsCompleted);
             await held[i].Server.SayAsync("bye");
@@ -67,30 +77,58 @@ public sealed class Crowds
             }
         }
 
-        await drain.Soon("The drain");
-        foreach (var (_, _, client) in held)
+        await Limits.Until(() => rig.Listener.Connections.Values.Sum() == 1, "the last one is alone");
+        Assert.False(drain.IsCompleted);
+        var completed = drain.ContinueWith(
+            static _ => Stopwatch.GetTimestamp(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        await held[^1].Server.SayAsync("bye");
+        await held[^1].Server.DisposeAsync();
+        var left = Stopwatch.GetTimestamp();
+        var after = Stopwatch.GetElapsedTime(left, await completed.Soon("The drain"));
+        Say($"The drain of {count} connections ended {after.TotalMicroseconds:F0} µs after the last one had left.");
+
+        foreach (var (_, _, server) in disowned)
         {
-            Assert.Equal("bye", await client.HearAsync());
-            await client.EndsAsync();
+            await server.SayAsync("still there?");
+            Assert.Equal("!", await server.HearAsync());
+            await server.DisposeAsync();
         }
 
-        foreach (var (_, server, client) in disowned)
-        {
-            await client.SayAsync("still there?");
-            Assert.Equal("still there?", await server.HearAsync());
-            await server.DisposeAsync();
-            await client.EndsAsync();
-        }
+        await child.Said("ENDED");
+        Assert.Equal(0, await child.ExitAsync());
+        string Expected((Past Past, int Port, GracefulConnection Server) one) =>
+            $"GOT {one.Port} end {(IsHeld(one.Past) ? "bye" : one.Past == Past.Disowned ? "still there?" : "")}";
+        Assert.Equal([.. all.Select(Expected).Order()], child.Lines("GOT ").Order());
     }
 
-    private static async Task LiveAsync(Past past, GracefulConnection server, Socket client)
+    /// <summary>Accepts them all, and lives on each what its client's number says.</summary>
+    private static async Task<List<(Past Past, int Port, GracefulConnection Server)>> AllAsync(Rig rig, Child child, int count)
+    {
+        var byPort = new Dictionary<int, GracefulConnection>();
+        for (var i = 0; i < count; i++)
+        {
+            var server = await rig.AcceptAsync();
+            byPort.Add(((IPEndPoint)server.RemoteEndPoint!).Port, server);
+        }
+
+        await child.Said("PORTS ");
+        var ports = Assert.Single(child.Lines("PORTS ")).Split(' ')[1..].Select(static port => int.Parse(port, CultureInfo.InvariantCulture));
+        var all = ports.Select((port, i) => (Past: Pasts[i % Pasts.Length], Port: port, Server: byPort[port])).ToList();
+        foreach (var (past, _, server) in all)
+        {
+            await LiveAsync(past, server);
+        }
+
+        return all;
+    }
+
+    private static async Task LiveAsync(Past past, GracefulConnection server)
     {
         if (past is Past.Nothing)
         {
             return;
         }
 
-        await client.SayAsync("x");
         Assert.Equal("x", await server.HearAsync());
         switch (past)
         {
@@ -109,4 +147,8 @@ public sealed class Crowds
                 break;
         }
     }
+
+    private static void Say(string line) => TestContext.Current.TestOutputHelper?.WriteLine(line);
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 }

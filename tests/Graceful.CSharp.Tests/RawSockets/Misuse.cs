@@ -55,7 +55,7 @@ public sealed class Misuse
         Assert.Contains("does not listen", Refused(unbound), StringComparison.Ordinal);
         using var datagrams = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         Assert.Contains("is one of type Dgram", Refused(datagrams), StringComparison.Ordinal);
-        Assert.Throws<ArgumentNullException>(() => new GracefulListener(null!, ConnectionMode.Manual));
+        Assert.Throws<ArgumentNullException>(() => new GracefulListener((Socket)null!, ConnectionMode.Manual));
 
         static string Refused(Socket socket) => Assert.Throws<ArgumentException>(() => new GracefulListener(socket, ConnectionMode.Manual)).Message;
     }

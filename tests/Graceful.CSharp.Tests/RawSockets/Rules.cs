@@ -158,6 +158,48 @@ public sealed class Rules
     }
 
     [Fact]
+    public async Task A_stop_that_is_forced_ends_a_listeners_own_drain_too()
+    {
+        await using var rig = new Rig(ConnectionMode.Manual);
+        var (busy, client) = await rig.PairAsync();
+        busy.MarkInUse();
+        var drain = rig.Listener.DrainAsync();
+        await Limits.Until(() => busy.IsRetiring, "the drain has begun");
+        Assert.True(rig.Graceful.CloseNow());
+        await drain.Soon("The drain");
+        await client.IsResetAsync();
+        Assert.Equal(ShutdownOutcome.Forced, (await rig.Engine.Exited.Soon("The end of the way out")).Outcome);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_client_that_has_said_all_still_gets_its_answer_on_the_way_out(bool disposes)
+    {
+        await using var rig = new Rig(ConnectionMode.Automatic);
+        var (server, client) = await rig.PairAsync();
+        await client.SayAsync("ask");
+        client.Shutdown(SocketShutdown.Send);
+        Assert.Equal("ask", await server.HearAsync());
+        Assert.Equal("", await server.HearAsync());
+        var drain = rig.Listener.DrainAsync();
+        await Limits.Until(() => server.IsRetiring, "the drain has begun");
+        Assert.False(drain.IsCompleted);
+        await server.SayAsync("answer");
+        if (disposes)
+        {
+            await server.DisposeAsync();
+        }
+        else
+        {
+            server.MarkIdle();
+        }
+
+        Assert.Equal("answer", await client.HearAllAsync());
+        await drain.Soon("The drain");
+    }
+
+    [Fact]
     public async Task Close_closes_the_listener_and_nothing_more()
     {
         await using var rig = new Rig(ConnectionMode.Manual);

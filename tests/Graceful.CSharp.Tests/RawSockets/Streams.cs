@@ -160,6 +160,11 @@ public sealed class Streams
         (server.ReadTimeout, server.WriteTimeout) = (30, 40);
         Assert.Equal((30, 40), (server.ReadTimeout, server.WriteTimeout));
         await Assert.ThrowsAsync<IOException>(() => Task.Run(() => server.Read(new byte[8])).Soon("The time-out"));
+
+        // Also when there was a deadline once.
+        server.SetReadDeadline(TimeSpan.FromMinutes(1));
+        server.SetReadDeadline(null);
+        await Assert.ThrowsAsync<IOException>(() => Task.Run(() => server.Read(new byte[8])).Soon("The second time-out"));
     }
 
     [Fact]

@@ -18,6 +18,7 @@ internal sealed class RawIntake : IIntake, IDisposable
     private static readonly TimeSpan LastCallLimit = TimeSpan.FromSeconds(2);
 
     private readonly Socket _socket;
+    private readonly bool _isActivated;
     private readonly LifecycleEngine _engine;
     private readonly Roster _roster;
     private readonly Mode _mode;
@@ -33,6 +34,7 @@ internal sealed class RawIntake : IIntake, IDisposable
     public RawIntake(Socket socket, LifecycleEngine engine, Roster roster, Mode mode, GracefulListenerOptions options)
     {
         _socket = socket;
+        _isActivated = ActivatedSocket.IsOf(socket);
         _engine = engine;
         _roster = roster;
         _mode = mode;
@@ -45,7 +47,7 @@ internal sealed class RawIntake : IIntake, IDisposable
     public EndPoint EndPoint { get; }
 
     /// <summary>Whether somebody else holds the socket too.</summary>
-    public bool IsShared { get; set; }
+    public bool IsShared { get => field || _isActivated; set; }
 
     /// <summary>Whether somebody is in the queue; also when it was to pause and could not, for then nobody can say.</summary>
     public bool IsAnybodyWaiting

@@ -7,8 +7,8 @@ namespace Graceful.Tests.Activation;
 /// <summary>What LISTEN_FDS and its like say, and what the descriptors are.</summary>
 public sealed partial class Reading : IDisposable
 {
-    /// <summary>Far above what anybody else opens here; each test has some of them.</summary>
-    private static int _next = 600;
+    private const int DuplicateAbove = 0;
+    private const int First = 600;
 
     private readonly List<IDisposable> _open = [];
     private readonly List<int> _given = [];
@@ -30,7 +30,9 @@ public sealed partial class Reading : IDisposable
         Assert.Empty(activation.Named("Web"));
         Assert.All(activation.Sockets, socket => Assert.False(Descriptor.IsInherited(socket.Descriptor)));
         Assert.StartsWith("admin (127.0.0.1:", activation.Sockets[1].ToString(), StringComparison.Ordinal);
+        var text = activation.Sockets[0].ToString();
         activation.Sockets[0].Socket.Dispose();
+        Assert.Equal(text, activation.Sockets[0].ToString());
         Assert.NotNull(Descriptor.IsInherited(first));
     }
 
@@ -57,6 +59,31 @@ public sealed partial class Reading : IDisposable
         Refused("does not listen", new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
         Refused("is no socket but /", File.OpenHandle(typeof(Reading).Assembly.Location));
         Refused("does not listen", Connected());
+    }
+
+    [Fact]
+    public void One_alone_that_is_bound_is_no_connection()
+    {
+        var bound = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        bound.Bind(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
+        var first = Give(bound);
+        var e = Assert.Throws<InvalidOperationException>(() => Read("1", "web", first));
+        Assert.Contains($"the descriptor {first} ('web') does not listen; allowed are", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task One_that_was_reset_is_a_connection()
+    {
+        using var listener = Servers.Sockets.Listening();
+        using var client = await Support.RawClient.ConnectAsync(listener.LocalEndPoint!);
+        var accepted = await listener.AcceptAsync();
+        client.Reset();
+        await Support.Limits.Until(() => accepted.Poll(TimeSpan.Zero, SelectMode.SelectError) || accepted.Poll(TimeSpan.Zero, SelectMode.SelectRead), "the reset is there");
+        var activation = Read("1", "connection", Give(accepted));
+        Assert.NotNull(activation.Connection);
+        Assert.Contains("UseAcceptedConnection", Assert.Throws<InvalidOperationException>(() => new GracefulOptions().UseSocketActivation(activation)).Message, StringComparison.Ordinal);
+        _given.Clear();
+        activation.Connection.Dispose();
     }
 
     [Fact]
@@ -106,23 +133,30 @@ public sealed partial class Reading : IDisposable
         Assert.Contains("allowed are", e.Message, StringComparison.Ordinal);
     }
 
-    /// <summary>Descriptors as an exec leaves them behind, one after the other; the first of them.</summary>
+    /// <summary>Descriptors as an exec leaves them behind, one after the other; the first of them. What others have open is left alone.</summary>
     private int Give(params IDisposable[] things)
     {
-        var first = Interlocked.Add(ref _next, 10);
-        for (var index = 0; index < things.Length; index++)
+        _open.AddRange(things);
+        var own = things.Select(thing => (int)(thing is Socket socket ? socket.Handle : ((SafeHandle)thing).DangerousGetHandle())).ToList();
+        var above = First;
+        while (true)
         {
-            _open.Add(things[index]);
-            var descriptor = (int)(things[index] is Socket socket ? socket.Handle : ((SafeHandle)things[index]).DangerousGetHandle());
-            Assert.Equal(first + index, Duplicate(descriptor, first + index));
-            _given.Add(first + index);
-        }
+            var given = own.ConvertAll(descriptor => Control(descriptor, DuplicateAbove, above));
+            Assert.All(given, descriptor => Assert.True(descriptor >= First));
+            if (given[^1] == given[0] + given.Count - 1)
+            {
+                _given.AddRange(given);
+                return given[0];
+            }
 
-        return first;
+            // Somebody else's is among them.
+            given.ForEach(descriptor => _ = Close(descriptor));
+            above = given[^1] + 1;
+        }
     }
 
-    [LibraryImport("libc", EntryPoint = "dup2", SetLastError = true)]
-    private static partial int Duplicate(int from, int to);
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    private static partial int Control(int descriptor, int command, int argument);
 
     [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
     private static partial int Close(int descriptor);

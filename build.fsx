@@ -1,5 +1,6 @@
 // Everything that is done with this repository: dotnet fsi build.fsx TARGET [OPTIONS]
-// Each target sets up what it needs: tools, packages, build. A fresh clone and the .NET 10 SDK are enough.
+// Each target sets up what it needs: tools, packages, build. A fresh clone and the .NET 10 SDK are enough; programs of the system's that are missing are
+// installed where that is allowed (Debian, root).
 open System
 open System.Diagnostics
 open System.IO
@@ -51,6 +52,13 @@ let need tool package =
 let needSystemd () =
     need "systemd-socket-activate" "systemd"
     need "systemd-analyze" "systemd"
+
+let needIPv6Loopback () =
+    try
+        use socket = new Net.Sockets.Socket(Net.Sockets.AddressFamily.InterNetworkV6, Net.Sockets.SocketType.Stream, Net.Sockets.ProtocolType.Tcp)
+        socket.Bind(Net.IPEndPoint(Net.IPAddress.IPv6Loopback, 0))
+    with :? Net.Sockets.SocketException as e ->
+        fail $"the tests need the loopback address ::1, which this machine does not have ({e.Message}); is net.ipv6.conf.lo.disable_ipv6 set?"
 
 // ---- set-up ---------------------------------------------------------------------------------------------------------
 
@@ -117,14 +125,20 @@ let projectsIn folder =
 
 /// Runs every test project and counts what its runner wrote down.
 let test (only: string list) =
+    let isWanted (project: string) =
+        only.IsEmpty || List.exists (fun (o: string) -> project.Contains(o, StringComparison.OrdinalIgnoreCase)) only
+    // What is missing is said before anything takes its time.
+    if isWanted "Graceful.CSharp.Tests" then
+        needSystemd ()
+        need "bash" "bash"
+        needIPv6Loopback ()
     built.Force()
     Directory.CreateDirectory "artifacts/tests" |> ignore
     let results =
         [ for project in projectsIn "tests" do
-              if only.IsEmpty || List.exists (fun (o: string) -> project.Contains(o, StringComparison.OrdinalIgnoreCase)) only then
+              if isWanted project then
                   printfn $"\n== {project}"
                   if project = "Graceful.Packages.Tests" then packed.Force() |> ignore
-                  if project = "Graceful.CSharp.Tests" then needSystemd ()
                   let results = Path.GetFullPath $"artifacts/tests/{project}.xml"
                   File.Delete results
                   let code = exitCodeOf "dotnet" [ program project; "-xml"; results; "-noLogo" ] []

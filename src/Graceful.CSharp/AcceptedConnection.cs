@@ -31,10 +31,19 @@ public sealed class AcceptedConnection
         ArgumentNullException.ThrowIfNull(socket);
         var what = socket.SocketType != SocketType.Stream ? $"is one of type {socket.SocketType}" : Misfit(socket);
         _socket = what is null ? socket : throw new ArgumentException($"The socket {what}; {Allowed}.", nameof(socket));
+        LocalEndPoint = socket.LocalEndPoint;
+        try
+        {
+            RemoteEndPoint = socket.RemoteEndPoint;
+        }
+        catch (SocketException)
+        {
+            // It was reset, and the kernel has forgotten by whom.
+        }
     }
 
-    /// <summary>Where the client is; null where that is not known: Unix sockets often have no address.</summary>
-    public EndPoint? RemoteEndPoint => _socket.RemoteEndPoint;
+    /// <summary>Where the client is, also when it has gone; null where that is not known: Unix sockets often have no address.</summary>
+    public EndPoint? RemoteEndPoint { get; }
 
     /// <summary>
     /// Whether the client may send further requests on it. The default is true; false is one request, and each response says <c>Connection: close</c>.
@@ -46,7 +55,7 @@ public sealed class AcceptedConnection
     internal Task Ended => _ended.Task;
 
     /// <summary>Where the client has connected to; null when that is not known.</summary>
-    internal EndPoint? LocalEndPoint => _socket.LocalEndPoint;
+    internal EndPoint? LocalEndPoint { get; }
 
     private const string Allowed = "allowed is a connected stream socket, TCP or Unix, as inetd and Accept=yes give it";
 
@@ -87,6 +96,9 @@ public sealed class AcceptedConnection
 
     /// <summary>The connection, for the first who asks; null for all others, who may wait for its end.</summary>
     internal Socket? TryTake() => Interlocked.Exchange(ref _taken, 1) == 0 ? _socket : null;
+
+    /// <summary>Closes it, unless somebody has taken it.</summary>
+    internal void Close() => TryTake()?.Dispose();
 
     /// <summary>Whoever took it says so when it is over.</summary>
     internal void End() => _ended.TrySetResult();

@@ -20,7 +20,8 @@ public sealed class GracefulListenerOptions
 
     /// <summary>
     /// Whether somebody else holds the same listening socket: a service manager, a successor. Then the way out takes nothing from its
-    /// queue, does nothing to keep newcomers out, and leaves the socket open. The default is false.
+    /// queue, does nothing to keep newcomers out, and leaves the socket open. The default is false; an <see cref="ActivatedSocket"/>
+    /// is shared whatever this says.
     /// </summary>
     public bool IsShared { get; set; }
 

@@ -172,10 +172,18 @@ public sealed class GracefulOptions
     /// by the next start. Endpoints of other transports (QUIC, named pipes) are bound as they are configured.
     /// </para>
     /// </remarks>
-    /// <exception cref="InvalidOperationException">What was given can't be used; see <see cref="SocketActivation.Current"/>.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// What was given can't be used; see <see cref="SocketActivation.Current"/>. Or it is a connection, which <see cref="UseAcceptedConnection"/> serves.
+    /// </exception>
     public GracefulOptions UseSocketActivation()
     {
-        Activation = SocketActivation.Current;
+        return UseSocketActivation(SocketActivation.Current);
+    }
+
+    internal GracefulOptions UseSocketActivation(SocketActivation given)
+    {
+        Activation = given.Connection is null ? given : throw new InvalidOperationException(
+            $"This process was given one connection that is accepted already (Accept=yes); allowed are sockets that listen. The connection is served with {nameof(UseAcceptedConnection)}({nameof(AcceptedConnection)}.{nameof(AcceptedConnection.Current)}).");
         return this;
     }
 
@@ -187,6 +195,10 @@ public sealed class GracefulOptions
     /// <param name="endpoint">The name of the endpoint in the configuration, <c>Kestrel:Endpoints:NAME</c>, whose TLS and protocols hold; null for the first endpoint there is.</param>
     /// <returns>These options.</returns>
     /// <exception cref="ArgumentNullException">The connection is null.</exception>
+    /// <remarks>
+    /// It can be served once: a second server fails to start with an <see cref="InvalidOperationException"/>. One that fails to start, or ends before it has served it, closes it.
+    /// It can't be combined with sockets of <see cref="UseSocketActivation()"/>.
+    /// </remarks>
     public GracefulOptions UseAcceptedConnection(AcceptedConnection connection, string? endpoint = null)
     {
         ArgumentNullException.ThrowIfNull(connection);
@@ -321,6 +333,11 @@ public sealed class GracefulOptions
         if (Intake is { } method && !Enum.IsDefined(method))
         {
             yield return $"{nameof(Intake)} is {method}; allowed is null or one of {string.Join(", ", Enum.GetNames<IntakeMethod>())}.";
+        }
+
+        if (Connection is not null && Activation is { Sockets: { Count: > 0 } sockets })
+        {
+            yield return $"{nameof(UseAcceptedConnection)} has a connection and {nameof(UseSocketActivation)} has {string.Join(", ", sockets)}; allowed is one of the two.";
         }
 
         if (Record is not null && string.IsNullOrWhiteSpace(Record))

@@ -212,6 +212,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <remarks>
     /// Who waits in the queue of a socket that is closed is served first. New handshakes are kept out meanwhile only if
     /// <see cref="GracefulOptions.Intake"/> says how: that is done to the socket, and others (a service manager, the process that opened it) may hold it too.
+    /// An <see cref="ActivatedSocket"/> is kept, whatever <paramref name="keep"/> would say.
     /// </remarks>
     /// <exception cref="ArgumentNullException">The socket is null. At once.</exception>
     /// <exception cref="ArgumentException">The socket is of another kind, or does not listen. At once.</exception>
@@ -226,14 +227,27 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <param name="stop">When it fires, the server leaves in order; nothing prevents that, and nobody can undo it.</param>
     /// <returns>The report, when the connection has ended: exit code 0, whoever closed it and however.</returns>
     /// <exception cref="ArgumentNullException">The connection is null. At once.</exception>
-    /// <exception cref="InvalidOperationException">There is no handler, or it serves already. At once.</exception>
+    /// <exception cref="InvalidOperationException">There is no handler, or it serves already: at once. Or another one has served the connection.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed. At once.</exception>
     /// <exception cref="OptionsValidationException">The options make no sense.</exception>
+    /// <remarks>However it ends, the connection is closed.</remarks>
     public Task<ShutdownReport> ServeAcceptedAsync(AcceptedConnection connection, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(connection);
         var (endpoint, configure, build) = (new AcceptedEndPoint(connection), Endpoint(Tls), Builder(NeedHandler()));
-        return RunAsync(BeginTurn(), () => Task.FromResult(build(kestrel => kestrel.Listen(endpoint, configure))), stop);
+        return ServeAsync(BeginTurn());
+
+        async Task<ShutdownReport> ServeAsync(Turn turn)
+        {
+            try
+            {
+                return await RunAsync(turn, () => Task.FromResult(build(kestrel => kestrel.Listen(endpoint, configure))), stop).ConfigureAwait(false);
+            }
+            finally
+            {
+                connection.Close();
+            }
+        }
     }
 
     /// <summary>

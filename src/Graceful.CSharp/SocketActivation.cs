@@ -6,7 +6,7 @@ namespace Graceful;
 
 /// <summary>
 /// The sockets that a service manager gave to this process: systemd's protocol, LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES. Kestrel serves from
-/// them with <see cref="GracefulOptions.UseSocketActivation"/>.
+/// them with <see cref="GracefulOptions.UseSocketActivation()"/>.
 /// </summary>
 public sealed class SocketActivation
 {

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Graceful.Core;
 using Graceful.Engine;
 using Graceful.Serving;
@@ -9,11 +10,13 @@ using Microsoft.Extensions.Logging;
 namespace Graceful.Kestrel;
 
 /// <summary>Gives the one connection to the first who accepts; the second waits until it has ended, and the server leaves then.</summary>
-internal sealed class AcceptedListener(AcceptedEndPoint endpoint, Action ended, ILogger log) : IConnectionListener
+internal sealed class AcceptedListener(AcceptedEndPoint endpoint, Action ended, SocketTransportOptions transport, ILogger log) : IConnectionListener
 {
     private readonly AcceptedConnection _connection = endpoint.Connection;
-    private readonly SocketConnectionContextFactory _contexts = new(new SocketConnectionFactoryOptions(), log);
+    private readonly SocketConnectionContextFactory _contexts = new(GivenTransport.Of(transport), log);
     private readonly CancellationTokenSource _unbound = new();
+    private Socket? _socket = endpoint.Connection.TryTake()
+        ?? throw new InvalidOperationException("The connection is served already; allowed is one that nobody has served yet.");
 
     public EndPoint EndPoint { get; } = endpoint.Address;
 
@@ -30,8 +33,10 @@ internal sealed class AcceptedListener(AcceptedEndPoint endpoint, Action ended, 
 
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
     {
-        if (_connection.TryTake() is { } socket)
+        if (Interlocked.Exchange(ref _socket, null) is { } socket)
         {
+            // A client that went already is found out by whoever reads.
+            _ = GivenTransport.TryPrepare(socket, EndPoint, transport);
             return _contexts.Create(socket);
         }
 
@@ -57,6 +62,7 @@ internal sealed class AcceptedListener(AcceptedEndPoint endpoint, Action ended, 
 
     public ValueTask DisposeAsync()
     {
+        Interlocked.Exchange(ref _socket, null)?.Dispose();
         _contexts.Dispose();
         _unbound.Dispose();
         return default;

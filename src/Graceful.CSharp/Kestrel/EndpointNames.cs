@@ -20,8 +20,8 @@ internal sealed class EndpointNames(KestrelServerOptions kestrel)
 
     public bool Has(string name) => All.Contains(name, StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>The name of what is bound at an address; null when it has none.</summary>
-    public string? Of(EndPoint endpoint) => _endpoints.Find(named => IsAt(named.Address, endpoint)).Name;
+    /// <summary>The names of what is bound at an address, in their order; none when it has none, several when they have one URL.</summary>
+    public IReadOnlyList<string> At(EndPoint endpoint) => [.. _endpoints.Where(named => IsAt(named.Address, endpoint)).Select(named => named.Name)];
 
     private static BindingAddress? Parse(string? url)
     {

@@ -19,7 +19,7 @@ internal sealed class GivenListeners(
     LifecycleEngine engine,
     IOptions<GracefulOptions> options,
     IOptions<KestrelServerOptions> kestrel,
-    ILoggerFactory loggers)
+    ILoggerFactory loggers) : IDisposable
 {
     private readonly ILogger _log = loggers.CreateLogger(Log.Category);
     private readonly List<SeveralListeners> _bound = [];
@@ -40,8 +40,9 @@ internal sealed class GivenListeners(
 
         if (options.Value.Connection is { } connection)
         {
+            var serves = !_isConnectionServed && IsFor(endpoint);
             var listener = Bind(endpoint);
-            if (!_isConnectionServed && IsFor(endpoint))
+            if (serves)
             {
                 _isConnectionServed = true;
                 await AddAsync(listener, new AcceptedEndPoint(connection), socket: null).ConfigureAwait(false);
@@ -62,6 +63,19 @@ internal sealed class GivenListeners(
         }
 
         return several;
+    }
+
+    /// <summary>The host ends, and a connection that nobody has served with it.</summary>
+    public void Dispose()
+    {
+        try
+        {
+            options.Value.Connection?.Close();
+        }
+        catch (OptionsValidationException)
+        {
+            // Nothing was ever served.
+        }
     }
 
     /// <summary>Everything is bound: now it can be seen whether everything is served.</summary>
@@ -98,8 +112,17 @@ internal sealed class GivenListeners(
     private static bool IsHalfOf(string place, EndPoint endpoint) =>
         endpoint is IPEndPoint ip && IPAddress.IsLoopback(ip.Address) && place.Equals($"localhost:{ip.Port}", StringComparison.OrdinalIgnoreCase);
 
-    private bool IsFor(EndPoint endpoint) =>
-        options.Value.ConnectionEndpoint is not { } name || name.Equals(new EndpointNames(kestrel.Value).Of(endpoint), StringComparison.OrdinalIgnoreCase);
+    private bool IsFor(EndPoint endpoint)
+    {
+        if (options.Value.ConnectionEndpoint is not { } name)
+        {
+            return true;
+        }
+
+        var here = new EndpointNames(kestrel.Value).At(endpoint);
+        return here.Contains(name, StringComparer.OrdinalIgnoreCase) && (here.Count == 1 ? true : throw new IOException(
+            $"The accepted connection is for the endpoint '{name}', but {string.Join(" and ", here)} have one URL; allowed are URLs that differ."));
+    }
 
     private SeveralListeners Bind(EndPoint endpoint)
     {

@@ -9,7 +9,7 @@ namespace Graceful.Kestrel;
 /// </summary>
 internal sealed class GivenSockets(IReadOnlyList<ActivatedSocket> given, KestrelServerOptions kestrel)
 {
-    private readonly List<(EndPoint Endpoint, List<ActivatedSocket> Sockets)> _served = [];
+    private readonly List<(EndPoint Endpoint, string? Name, List<ActivatedSocket> Sockets)> _served = [];
 
     private IEnumerable<ActivatedSocket> Left => given.Except(_served.SelectMany(served => served.Sockets));
 
@@ -19,10 +19,10 @@ internal sealed class GivenSockets(IReadOnlyList<ActivatedSocket> given, Kestrel
     {
         // Read anew each time, because it may have changed.
         var names = new EndpointNames(kestrel);
-        var sockets = given.Any(socket => names.Has(socket.Name)) ? ByName(names, endpoint) : ByAddress(endpoint) ?? InOrder(endpoint);
+        var (name, sockets) = given.Any(socket => names.Has(socket.Name)) ? ByName(names, endpoint) : (null, ByAddress(endpoint) ?? InOrder(endpoint));
         if (sockets is not null)
         {
-            _served.Add((endpoint, sockets));
+            _served.Add((endpoint, name, sockets));
         }
 
         return sockets;
@@ -47,7 +47,7 @@ internal sealed class GivenSockets(IReadOnlyList<ActivatedSocket> given, Kestrel
 
     private static string Listed(IEnumerable<ActivatedSocket> sockets) => string.Join(", ", sockets);
 
-    private List<ActivatedSocket>? ByName(EndpointNames names, EndPoint endpoint)
+    private (string? Name, List<ActivatedSocket>? Sockets) ByName(EndpointNames names, EndPoint endpoint)
     {
         if (given.FirstOrDefault(socket => !names.Has(socket.Name)) is { } stranger)
         {
@@ -55,22 +55,34 @@ internal sealed class GivenSockets(IReadOnlyList<ActivatedSocket> given, Kestrel
                 $"The socket {stranger}, given to this process, has the name of no endpoint; allowed are {string.Join(", ", names.All)}, or no such name for any socket.");
         }
 
-        if (names.Of(endpoint) is not { } name)
+        var here = names.At(endpoint);
+        var named = here.Where(name => Namesakes(name).Any()).ToList();
+        if (named.Count == 0)
         {
-            return null;
+            return (null, null);
         }
 
-        var namesakes = given.Where(socket => name.Equals(socket.Name, StringComparison.OrdinalIgnoreCase)).ToList();
-        return namesakes.Count == 0 ? null : [.. namesakes.Intersect(Left)];
+        if (named.Count < here.Count)
+        {
+            throw new IOException(
+                $"The endpoints {string.Join(" and ", here)} have one URL, and of the sockets given to this process only {Listed(named.SelectMany(Namesakes))} have their names; allowed are URLs that differ, or sockets for each.");
+        }
+
+        // Those of one URL come in their order; after the last of them comes what else is bound for them, the other half of localhost.
+        return named.Find(name => !_served.Exists(served => name == served.Name)) is { } next
+            ? (next, [.. Namesakes(next).Intersect(Left)])
+            : (null, []);
     }
+
+    private IEnumerable<ActivatedSocket> Namesakes(string name) => given.Where(socket => name.Equals(socket.Name, StringComparison.OrdinalIgnoreCase));
 
     private List<ActivatedSocket>? ByAddress(EndPoint endpoint)
     {
-        var same = given.FirstOrDefault(socket => endpoint.ToString() == socket.Socket.LocalEndPoint?.ToString());
-        return same is null ? null
-            : Left.Contains(same) ? [same]
+        var same = given.Where(socket => endpoint.ToString() == socket.Socket.LocalEndPoint?.ToString()).ToList();
+        return same.Count == 0 ? null
+            : same.Find(socket => Left.Contains(socket)) is { } left ? [left]
             : throw new IOException(
-                $"The socket {same}, given to this process, has the address of an endpoint but serves another one that came before; allowed are sockets in the order of their endpoints, or named as the endpoints Kestrel:Endpoints:NAME are.");
+                $"The socket {same[0]}, given to this process, has the address of an endpoint but serves another one that came before; allowed are sockets in the order of their endpoints, or named as the endpoints Kestrel:Endpoints:NAME are.");
     }
 
     private List<ActivatedSocket> InOrder(EndPoint endpoint)

@@ -11,9 +11,9 @@ namespace Graceful.Kestrel;
 /// Accepts from a socket that is the user's and, unless it is let go, does not close it, so that it can be served from again. Kestrel's
 /// own listener for a borrowed descriptor can't do that: one that is accepted from twice in a process fails in the runtime's event loop.
 /// </summary>
-internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> failed, ILogger log) : IConnectionListener
+internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> failed, SocketTransportOptions transport, ILogger log) : IConnectionListener
 {
-    private readonly SocketConnectionContextFactory _connections = new(new SocketConnectionFactoryOptions(), log);
+    private readonly SocketConnectionContextFactory _connections = new(GivenTransport.Of(transport), log);
     private readonly CancellationTokenSource _unbound = new();
     private bool _letGo;
 
@@ -41,10 +41,12 @@ internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> fail
             try
             {
                 var accepted = await Socket.AcceptAsync(end.Token).ConfigureAwait(false);
-                if (TryPrepare(accepted))
+                if (GivenTransport.TryPrepare(accepted, EndPoint, transport))
                 {
                     return _connections.Create(accepted);
                 }
+
+                accepted.Dispose();
             }
             catch (Exception e) when (_unbound.IsCancellationRequested && (e is OperationCanceledException || AcceptErrors.IsGone(e)))
             {
@@ -84,24 +86,5 @@ internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> fail
         _connections.Dispose();
         _unbound.Dispose();
         return default;
-    }
-
-    /// <summary>False, and it is closed, when it went already.</summary>
-    private bool TryPrepare(Socket accepted)
-    {
-        try
-        {
-            if (EndPoint is IPEndPoint)
-            {
-                accepted.NoDelay = true;
-            }
-
-            return true;
-        }
-        catch (SocketException)
-        {
-            accepted.Dispose();
-            return false;
-        }
     }
 }

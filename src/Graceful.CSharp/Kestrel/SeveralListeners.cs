@@ -14,6 +14,8 @@ internal sealed class SeveralListeners(EndPoint configured, Action unbound) : IC
 {
     private readonly Channel<ConnectionContext> _accepted = Channel.CreateUnbounded<ConnectionContext>(new() { SingleReader = true });
     private readonly List<(IConnectionListener Listener, Task Loop)> _listeners = [];
+    private int _accepting;
+    private Exception? _failure;
 
     public EndPoint Configured => configured;
 
@@ -26,6 +28,7 @@ internal sealed class SeveralListeners(EndPoint configured, Action unbound) : IC
     {
         lock (_listeners)
         {
+            _accepting++;
             _listeners.Add((listener, AcceptFromAsync(listener)));
         }
     }
@@ -61,6 +64,17 @@ internal sealed class SeveralListeners(EndPoint configured, Action unbound) : IC
         {
             await listener.DisposeAsync().ConfigureAwait(false);
         }
+
+        while (_accepted.Reader.TryRead(out var connection))
+        {
+            await RefuseAsync(connection).ConfigureAwait(false);
+        }
+    }
+
+    private static ValueTask RefuseAsync(ConnectionContext connection)
+    {
+        connection.Abort();
+        return connection.DisposeAsync();
     }
 
     private (IConnectionListener Listener, Task Loop)[] All()
@@ -77,14 +91,32 @@ internal sealed class SeveralListeners(EndPoint configured, Action unbound) : IC
         {
             while (await listener.AcceptAsync().ConfigureAwait(false) is { } connection)
             {
-                _accepted.Writer.TryWrite(connection);
+                if (!_accepted.Writer.TryWrite(connection))
+                {
+                    await RefuseAsync(connection).ConfigureAwait(false);
+                }
             }
+
+            Ended(null);
         }
 #pragma warning disable CA1031 // Kestrel's own loop ends with it, and says so.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            _accepted.Writer.TryComplete(e);
+            Ended(e);
+        }
+    }
+
+    /// <summary>Kestrel goes on with the other sockets, and hears of a failure when there is none left.</summary>
+    private void Ended(Exception? failure)
+    {
+        lock (_listeners)
+        {
+            _failure ??= failure;
+            if (--_accepting == 0 && _failure is not null)
+            {
+                _accepted.Writer.TryComplete(_failure);
+            }
         }
     }
 }

@@ -24,8 +24,8 @@ internal sealed class TrackedListenerFactory(
         BoundSockets.Take();
         var binding = transport.BindAsync(endpoint, cancellationToken);
         var socket = BoundSockets.Take() ?? (endpoint as KeptEndPoint)?.Socket;
-        var listener = new TrackedListener(
-            await binding.ConfigureAwait(false), socket, endpoint is FileHandleEndPoint, engine, options, loggers);
+        var borrowed = endpoint is FileHandleEndPoint || (socket is not null && ActivatedSocket.IsOf(socket));
+        var listener = new TrackedListener(await binding.ConfigureAwait(false), socket, borrowed, engine, options, loggers);
         _ = engine.Intakes.TryAdd(listener);
         return listener;
     }

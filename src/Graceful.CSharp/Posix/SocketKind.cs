@@ -1,6 +1,6 @@
-using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Graceful.Sockets;
 
 namespace Graceful.Posix;
 
@@ -64,7 +64,6 @@ internal static class SocketKind
         return listens != 0;
     }
 
-    /// <summary>Whether it has, or had, a peer. The kernel forgets the peer of a TCP connection that was reset, but not its own address.</summary>
-    public static bool IsOrWasConnected(Socket socket) =>
-        socket.Connected || socket.LocalEndPoint is IPEndPoint { Port: > 0 };
+    /// <summary>Whether it has, or had, a peer. The kernel forgets the peer of a TCP connection that was reset, but not how large its segments could be.</summary>
+    public static bool IsOrWasConnected(Socket socket) => socket.Connected || TcpInfo.KnowsAPath(socket);
 }

@@ -17,6 +17,7 @@ internal sealed class RawIntake : IRawIntake
     private static readonly TimeSpan LastCallLimit = TimeSpan.FromSeconds(2);
 
     private readonly Socket _socket;
+    private readonly bool _isActivated;
     private readonly LifecycleEngine _engine;
     private readonly RawEntrance _entrance;
     private readonly Lock _door = new();
@@ -30,6 +31,7 @@ internal sealed class RawIntake : IRawIntake
     public RawIntake(Socket socket, RawEntrance entrance, bool isShared)
     {
         _socket = socket;
+        _isActivated = ActivatedSocket.IsOf(socket);
         _engine = entrance.Engine;
         _entrance = entrance;
         IsShared = isShared;
@@ -39,7 +41,8 @@ internal sealed class RawIntake : IRawIntake
 
     public EndPoint EndPoint { get; }
 
-    public bool IsShared { get; set; }
+    /// <summary>Whether somebody else holds the socket too.</summary>
+    public bool IsShared { get => field || _isActivated; set; }
 
     /// <summary>Whether somebody is in the queue; also when it was to pause and could not, for then nobody can say.</summary>
     public bool IsAnybodyWaiting

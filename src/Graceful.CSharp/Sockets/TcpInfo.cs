@@ -23,6 +23,7 @@ internal readonly record struct TcpInfo(TimeSpan LastDataSent, TimeSpan LastData
     private const int UnackedAt = 24;
     private const int LastDataSentAt = 44;
     private const int LastDataReceivedAt = 52;
+    private const int PathMtuAt = 60;
     private const int NotSentAt = 144;
     private const int Wanted = NotSentAt + sizeof(uint);
 
@@ -32,25 +33,8 @@ internal readonly record struct TcpInfo(TimeSpan LastDataSent, TimeSpan LastData
     {
         ArgumentNullException.ThrowIfNull(socket);
         info = default;
-        if (!OperatingSystem.IsLinux() || socket.AddressFamily is not (AddressFamily.InterNetwork or AddressFamily.InterNetworkV6))
-        {
-            return false;
-        }
-
         Span<byte> raw = stackalloc byte[Wanted];
-        raw.Clear();
-        try
-        {
-            if (socket.GetRawSocketOption(IpProtoTcp, TcpInfoOption, raw) < LastDataReceivedAt + sizeof(uint))
-            {
-                return false;
-            }
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
-        catch (ObjectDisposedException)
+        if (!TryRead(socket, raw, atLeast: LastDataReceivedAt + sizeof(uint)))
         {
             return false;
         }
@@ -61,6 +45,35 @@ internal readonly record struct TcpInfo(TimeSpan LastDataSent, TimeSpan LastData
             UInt32At(raw, UnackedAt),
             UInt32At(raw, NotSentAt));
         return true;
+    }
+
+    /// <summary>Whether it has, or had, a way to a peer: one that was only bound has none. Any thread; never throws.</summary>
+    public static bool KnowsAPath(Socket socket)
+    {
+        Span<byte> raw = stackalloc byte[Wanted];
+        return TryRead(socket, raw, atLeast: PathMtuAt + sizeof(uint)) && UInt32At(raw, PathMtuAt) > 0;
+    }
+
+    private static bool TryRead(Socket socket, Span<byte> raw, int atLeast)
+    {
+        raw.Clear();
+        if (!OperatingSystem.IsLinux() || socket.AddressFamily is not (AddressFamily.InterNetwork or AddressFamily.InterNetworkV6))
+        {
+            return false;
+        }
+
+        try
+        {
+            return socket.GetRawSocketOption(IpProtoTcp, TcpInfoOption, raw) >= atLeast;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+        catch (ObjectDisposedException)
+        {
+            return false;
+        }
     }
 
     private static uint UInt32At(ReadOnlySpan<byte> raw, int offset) => MemoryMarshal.Read<uint>(raw[offset..]);

@@ -137,6 +137,17 @@ public sealed class AcceptedConnections : IDisposable
         Assert.Contains("This process was given sockets that listen: unknown (127.0.0.1:", activated.Process.Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_connection_is_no_socket_that_listens()
+    {
+        using var activated = await StartAsync(inetd: false, SocketActivate.Sample());
+        using var client = await activated.ConnectAsync();
+        await activated.Process.Wrote("died with code");
+        Assert.DoesNotContain("died with code 0", activated.Process.Output, StringComparison.Ordinal);
+        Assert.Contains("given one connection that is accepted already (Accept=yes); allowed are", activated.Process.Output, StringComparison.Ordinal);
+        Assert.Contains("UseAcceptedConnection", activated.Process.Output, StringComparison.Ordinal);
+    }
+
     private static Task<SocketActivate> StartAsync(bool inetd, string[] server) =>
         SocketActivate.StartAsync(Loopback, server, inetd ? ["--accept", "--inetd"] : ["--accept"]);
 

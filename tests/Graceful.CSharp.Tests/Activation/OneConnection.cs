@@ -1,7 +1,11 @@
 using System.Net;
 using System.Net.Sockets;
 using Graceful.Tests.Support;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace Graceful.Tests.Activation;
 
@@ -121,6 +125,93 @@ public sealed class OneConnection
     }
 
     [Fact]
+    public async Task Another_server_can_not_serve_it_too()
+    {
+        var (client, accepted) = await PairAsync();
+        using var ours = client;
+        var connection = new AcceptedConnection(accepted);
+        await using var server = new GracefulServer { Handler = Servers.Serving.Ok };
+        var serving = server.ServeAcceptedAsync(connection);
+        Assert.Equal("ok", (await client.GetAsync("/")).Text);
+        await using var other = new GracefulServer { Handler = Servers.Serving.Ok };
+        var e = await Assert.ThrowsAsync<InvalidOperationException>(() => other.ServeAcceptedAsync(connection).Soon("The refusal"));
+        Assert.Contains("is served already; allowed is", e.Message, StringComparison.Ordinal);
+        Assert.Equal("ok", (await client.GetAsync("/")).Text);
+        client.Dispose();
+        Assert.Equal(0, (await serving.Soon()).ExitCode);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_start_that_fails_closes_it(bool beforeItIsBound)
+    {
+        var (client, accepted) = await PairAsync();
+        using var ours = client;
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Services.Insert(0, beforeItIsBound ? ServiceDescriptor.Singleton<IHostedService>(new Failing()) : ServiceDescriptor.Singleton(new Failing()));
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.Listen(IPAddress.Loopback, 0);
+            kestrel.Listen(new NoPlace());
+        });
+        builder.AddGraceful(options => options.UseAcceptedConnection(new AcceptedConnection(accepted)));
+        await using (var app = builder.Build())
+        {
+            await Assert.ThrowsAnyAsync<Exception>(() => app.StartAsync().Soon("The failure"));
+        }
+
+        await client.EndAsync();
+    }
+
+    [Fact]
+    public async Task A_server_that_can_not_start_closes_it()
+    {
+        var (client, accepted) = await PairAsync();
+        using var ours = client;
+        await using var server = new GracefulServer { Handler = Servers.Serving.Ok }.Configure(options => options.QuietPeriod = TimeSpan.FromDays(1));
+        await Assert.ThrowsAsync<OptionsValidationException>(() => server.ServeAcceptedAsync(new AcceptedConnection(accepted)).Soon("The failure"));
+        await client.EndAsync();
+    }
+
+    [Fact]
+    public async Task A_stop_before_it_is_served_closes_it()
+    {
+        var (client, accepted) = await PairAsync();
+        using var ours = client;
+        await using var server = new GracefulServer { Handler = Servers.Serving.Ok };
+        await server.ServeAcceptedAsync(new AcceptedConnection(accepted), new CancellationToken(canceled: true)).Soon("The end");
+        await client.EndAsync();
+    }
+
+    [Fact]
+    public async Task Sockets_that_listen_beside_it_are_refused()
+    {
+        var (client, accepted) = await PairAsync();
+        using var ours = client;
+        using var listens = Servers.Sockets.Listening();
+        var e = await Assert.ThrowsAsync<OptionsValidationException>(() => TestApp.StartAsync(graceful =>
+        {
+            graceful.UseSocketActivation(new SocketActivation([new ActivatedSocket("web", (int)listens.Handle, listens)]));
+            graceful.UseAcceptedConnection(new AcceptedConnection(accepted));
+        }));
+        Assert.Contains("UseAcceptedConnection has a connection and UseSocketActivation has web (127.0.0.1:", e.Message, StringComparison.Ordinal);
+        Assert.Contains("allowed is one of the two", e.Message, StringComparison.Ordinal);
+        accepted.Dispose();
+    }
+
+    [Fact]
+    public async Task Where_the_client_was_is_known_when_it_is_over()
+    {
+        var (client, accepted) = await PairAsync();
+        using var ours = client;
+        var (address, connection) = (accepted.RemoteEndPoint, new AcceptedConnection(accepted));
+        accepted.Dispose();
+        Assert.NotNull(address);
+        Assert.Equal(address, connection.RemoteEndPoint);
+    }
+
+    [Fact]
     public void What_is_no_connection_is_refused()
     {
         using var listens = Servers.Sockets.Listening();
@@ -129,12 +220,25 @@ public sealed class OneConnection
         Assert.Contains("listens; allowed is", Assert.Throws<ArgumentException>(() => _ = new AcceptedConnection(listens)).Message, StringComparison.Ordinal);
         Assert.Contains("type Dgram; allowed is", Assert.Throws<ArgumentException>(() => _ = new AcceptedConnection(datagram)).Message, StringComparison.Ordinal);
         Assert.Contains("is not connected; allowed is", Assert.Throws<ArgumentException>(() => _ = new AcceptedConnection(fresh)).Message, StringComparison.Ordinal);
+        using var bound = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        bound.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        Assert.Contains("is not connected; allowed is", Assert.Throws<ArgumentException>(() => _ = new AcceptedConnection(bound)).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentNullException>(() => _ = new AcceptedConnection(null!));
         Assert.Throws<ArgumentOutOfRangeException>(() => AcceptedConnection.FromDescriptor(-1));
         Assert.Contains("999999 is not open; allowed is", Assert.Throws<InvalidOperationException>(() => AcceptedConnection.FromDescriptor(999999)).Message, StringComparison.Ordinal);
         Assert.Contains("listens; allowed is", Assert.Throws<InvalidOperationException>(() => AcceptedConnection.FromDescriptor((int)listens.Handle)).Message, StringComparison.Ordinal);
         using var file = File.OpenHandle(typeof(OneConnection).Assembly.Location);
         Assert.Contains("is no socket but /", Assert.Throws<InvalidOperationException>(() => AcceptedConnection.FromDescriptor((int)file.DangerousGetHandle())).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>No transport listens here.</summary>
+    private sealed class NoPlace : EndPoint;
+
+    private sealed class Failing : BackgroundService
+    {
+        public override Task StartAsync(CancellationToken cancellationToken) => throw new IOException("no");
+
+        protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.CompletedTask;
     }
 
     private static async Task<(RawClient Client, Socket Accepted)> PairAsync()

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -82,6 +83,74 @@ public sealed class Places : IDisposable
         Assert.Equal(["web", "web"], await AskAllAsync(sockets));
         var admin = Assert.Single(app.Urls, url => !sockets.Any(socket => url.EndsWith($"{socket.Socket.LocalEndPoint}", StringComparison.Ordinal)));
         Assert.Equal("admin", await AskAsync(IPEndPoint.Parse(new Uri(admin).Authority)));
+    }
+
+    [Fact]
+    public async Task Two_names_at_one_URL_have_their_namesakes_each()
+    {
+        var sockets = Given("b", "a", "b");
+        await using var app = await StartAsync(sockets, kestrel => kestrel.Configure(Configuration(("a", "http://127.0.0.1:0"), ("b", "http://127.0.0.1:0")))
+            .Endpoint("a", endpoint => As("a")(endpoint.ListenOptions)).Endpoint("b", endpoint => As("b")(endpoint.ListenOptions)));
+        Assert.Equal(["b", "a", "b"], await AskAllAsync(sockets));
+    }
+
+    [Fact]
+    public async Task Two_names_at_one_URL_and_sockets_for_one_of_them_fail_the_start() => await FailsAsync(
+        Given("b"),
+        kestrel => kestrel.Configure(Configuration(("a", "http://127.0.0.1:0"), ("b", "http://127.0.0.1:0"))),
+        "The endpoints a and b have one URL, and of the sockets given to this process only b (127.0.0.1:");
+
+    [Fact]
+    public async Task Two_sockets_of_one_address_serve_two_endpoints_of_it()
+    {
+        const int SolSocket = 1, SoReusePort = 15;
+        var one = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        var other = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        foreach (var socket in new[] { one, other })
+        {
+            _sockets.Add(socket);
+            socket.SetRawSocketOption(SolSocket, SoReusePort, BitConverter.GetBytes(1));
+            socket.Bind(socket == one ? new IPEndPoint(IPAddress.Loopback, 0) : one.LocalEndPoint!);
+            socket.Listen();
+        }
+
+        ActivatedSocket[] sockets = [new("one", (int)one.Handle, one), new("other", (int)other.Handle, other)];
+        await using var app = await StartAsync(sockets, kestrel =>
+        {
+            kestrel.Listen(one.LocalEndPoint!, As("same"));
+            kestrel.Listen(one.LocalEndPoint!, As("same"));
+        });
+        Assert.Equal(["same", "same"], await AskAllAsync(sockets));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Options_of_the_transport_hold(bool noDelay)
+    {
+        var sockets = Given("a");
+        await using var app = await StartAsync(
+            sockets,
+            kestrel => kestrel.Listen(IPAddress.Loopback, 0, endpoint => endpoint.Use(next => connection =>
+            {
+                connection.Items["name"] = connection.Features.Get<Microsoft.AspNetCore.Connections.Features.IConnectionSocketFeature>()!.Socket.NoDelay;
+                return next(connection);
+            })),
+            build: builder => builder.WebHost.UseSockets(transport => transport.NoDelay = noDelay));
+        Assert.Equal([$"{noDelay}"], await AskAllAsync(sockets));
+    }
+
+    [Fact]
+    public void Every_option_that_a_transport_and_its_connections_have_in_common_is_handed_on()
+    {
+        var transport = new SocketTransportOptions
+        {
+            IOQueueCount = 3, WaitForDataBeforeAllocatingBuffer = false, MaxReadBufferSize = 4711, MaxWriteBufferSize = 4712, UnsafePreferInlineScheduling = true,
+        };
+        var handed = Graceful.Kestrel.GivenTransport.Of(transport);
+        var common = typeof(SocketConnectionFactoryOptions).GetProperties().Where(property => typeof(SocketTransportOptions).GetProperty(property.Name) is not null).ToList();
+        Assert.Equal(5, common.Count);
+        Assert.All(common, property => Assert.Equal(typeof(SocketTransportOptions).GetProperty(property.Name)!.GetValue(transport), property.GetValue(handed)));
     }
 
     [Fact]

@@ -7,10 +7,8 @@ namespace Graceful.Tests.Activation;
 /// <summary>What LISTEN_FDS and its like say, and what the descriptors are.</summary>
 public sealed partial class Reading : IDisposable
 {
-    private const int DuplicateFrom = 0;
-
-    /// <summary>Where a test looks for some that are free, one after the other: other tests may have thousands.</summary>
-    private static int _next = 600;
+    private const int DuplicateAbove = 0;
+    private const int First = 600;
 
     private readonly List<IDisposable> _open = [];
     private readonly List<int> _given = [];
@@ -32,7 +30,9 @@ public sealed partial class Reading : IDisposable
         Assert.Empty(activation.Named("Web"));
         Assert.All(activation.Sockets, socket => Assert.False(Descriptor.IsInherited(socket.Descriptor)));
         Assert.StartsWith("admin (127.0.0.1:", activation.Sockets[1].ToString(), StringComparison.Ordinal);
+        var text = activation.Sockets[0].ToString();
         activation.Sockets[0].Socket.Dispose();
+        Assert.Equal(text, activation.Sockets[0].ToString());
         Assert.NotNull(Descriptor.IsInherited(first));
     }
 
@@ -59,6 +59,31 @@ public sealed partial class Reading : IDisposable
         Refused("does not listen", new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
         Refused("is no socket but /", File.OpenHandle(typeof(Reading).Assembly.Location));
         Refused("does not listen", Connected());
+    }
+
+    [Fact]
+    public void One_alone_that_is_bound_is_no_connection()
+    {
+        var bound = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        bound.Bind(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
+        var first = Give(bound);
+        var e = Assert.Throws<InvalidOperationException>(() => Read("1", "web", first));
+        Assert.Contains($"the descriptor {first} ('web') does not listen; allowed are", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task One_that_was_reset_is_a_connection()
+    {
+        using var listener = Servers.Sockets.Listening();
+        using var client = await Support.RawClient.ConnectAsync(listener.LocalEndPoint!);
+        var accepted = await listener.AcceptAsync();
+        client.Reset();
+        await Support.Limits.Until(() => accepted.Poll(TimeSpan.Zero, SelectMode.SelectError) || accepted.Poll(TimeSpan.Zero, SelectMode.SelectRead), "the reset is there");
+        var activation = Read("1", "connection", Give(accepted));
+        Assert.NotNull(activation.Connection);
+        Assert.Contains("UseAcceptedConnection", Assert.Throws<InvalidOperationException>(() => new GracefulOptions().UseSocketActivation(activation)).Message, StringComparison.Ordinal);
+        _given.Clear();
+        activation.Connection.Dispose();
     }
 
     [Fact]
@@ -108,31 +133,26 @@ public sealed partial class Reading : IDisposable
         Assert.Contains("allowed are", e.Message, StringComparison.Ordinal);
     }
 
-    /// <summary>Descriptors as an exec leaves them behind, one after the other; the first of them.</summary>
+    /// <summary>Descriptors as an exec leaves them behind, one after the other; the first of them. What others have open is left alone.</summary>
     private int Give(params IDisposable[] things)
     {
         _open.AddRange(things);
+        var own = things.Select(thing => (int)(thing is Socket socket ? socket.Handle : ((SafeHandle)thing).DangerousGetHandle())).ToList();
+        var above = First;
         while (true)
         {
-            var first = Interlocked.Add(ref _next, 10);
-            var given = things.Select((thing, index) => Duplicate(Number(thing), first + index)).ToList();
-            if (given.SequenceEqual(Enumerable.Range(first, things.Length)))
+            var given = own.ConvertAll(descriptor => Control(descriptor, DuplicateAbove, above));
+            Assert.All(given, descriptor => Assert.True(descriptor >= First));
+            if (given[^1] == given[0] + given.Count - 1)
             {
                 _given.AddRange(given);
-                return first;
+                return given[0];
             }
 
+            // Somebody else's is among them.
             given.ForEach(descriptor => _ = Close(descriptor));
+            above = given[^1] + 1;
         }
-
-        static int Number(IDisposable thing) => (int)(thing is Socket socket ? socket.Handle : ((SafeHandle)thing).DangerousGetHandle());
-    }
-
-    /// <summary>The first that is free: to take a number that somebody else has would close his socket.</summary>
-    private static int Duplicate(int descriptor, int least)
-    {
-        var duplicate = Control(descriptor, DuplicateFrom, least);
-        return duplicate >= 0 ? duplicate : throw new SocketException(Marshal.GetLastPInvokeError());
     }
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]

@@ -25,6 +25,8 @@ public sealed class Units : IDisposable
 
         using var verify = Child.StartProgram("systemd-analyze", ["verify", "--man=no", .. Directory.GetFiles(_folder.FullName)]);
         Assert.Equal(0, await verify.ExitAsync());
-        Assert.Equal("", verify.Output);
+
+        // It warns of other units of this machine too.
+        Assert.DoesNotContain(verify.Output.Split('\n'), line => line.Contains("activated", StringComparison.Ordinal));
     }
 }

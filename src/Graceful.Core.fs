@@ -771,6 +771,12 @@ module Use =
         | Idle
         | Closed -> false
 
+    /// What an edge adds to the balance of a connection that is heard of by its edges alone. From the first to the last, in any order, they add up to one
+    /// while it is busy, and in the end to nothing. No edge says that somebody is new, so the new are not busy here.
+    let edge hijackedIsBusy before after =
+        let weight phase = if phase <> New && isBusyPhase hijackedIsBusy phase then 1 else 0
+        weight after - weight before
+
     /// Whether a connection is being used. `counts`: so does a request in flight, or the one that it was upgraded by; or it is
     /// one without requests. Who has asked for nothing yet uses nothing: a probe of the bare connection is no use.
     let isUse hijackedIsBusy counts connection =

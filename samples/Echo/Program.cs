@@ -1,5 +1,7 @@
 // A server that is not ours, on a plain TcpListener: it sends each line back, and on SIGTERM it leaves in order.
 //   Echo PORT
+using System.Buffers;
+using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
 using Graceful;
@@ -66,14 +68,29 @@ async Task EchoAsync(TcpClient client)
 {
     try
     {
-        using var lines = new StreamReader(client.GetStream());
-        while (await lines.ReadLineAsync() is { } line && tracker.Active(client))
+        var stream = client.GetStream();
+        var input = PipeReader.Create(stream);
+        var isOpen = true;
+        while (isOpen)
         {
-            await client.GetStream().WriteAsync(lines.CurrentEncoding.GetBytes(line + "\n"));
-            if (!tracker.Idle(client))
+            var read = await input.ReadAsync();
+            var buffer = read.Buffer;
+            isOpen = !read.IsCompleted;
+            if (buffer.IsEmpty || !tracker.Active(client))
             {
                 break;
             }
+
+            while (buffer.PositionOf((byte)'\n') is { } end)
+            {
+                end = buffer.GetPosition(1, end);
+                await stream.WriteAsync(buffer.Slice(0, end).ToArray());
+                buffer = buffer.Slice(end);
+            }
+
+            // Idle is who has sent nothing that is not answered. Whoever sent half a line is not.
+            isOpen = isOpen && (!buffer.IsEmpty || tracker.Idle(client));
+            input.AdvanceTo(buffer.Start, buffer.End);
         }
     }
     catch (Exception e) when (e is IOException or ObjectDisposedException or InvalidOperationException)

@@ -3,7 +3,11 @@ namespace Graceful;
 /// <summary>What counts as work on a connection of a <see cref="GracefulListener"/>.</summary>
 public enum ConnectionMode
 {
-    /// <summary>Only <see cref="GracefulConnection.MarkInUse"/> and <see cref="GracefulConnection.MarkIdle"/> count.</summary>
+    /// <summary>
+    /// Only <see cref="GracefulConnection.MarkInUse"/> and <see cref="GracefulConnection.MarkIdle"/> count. A connection that is never marked is
+    /// <see cref="ConnectionPhase.New"/> as long as it is open, in this mode whatever it does and in the others while it is silent, and so keeps a server
+    /// with a <see cref="GracefulOptions.IdleLimit"/>: mark whoever may keep nobody idle, once.
+    /// </summary>
     Manual,
 
     /// <summary>A read that gives bytes marks the connection in use; <see cref="GracefulConnection.MarkIdle"/> ends that.</summary>

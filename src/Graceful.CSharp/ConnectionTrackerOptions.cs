@@ -13,7 +13,9 @@ public sealed class ConnectionTrackerOptions<TConnection>
     /// <summary>
     /// Stops accepting, on the thread pool, when the listeners close. It completes when nobody is accepted any more and whoever was accepted has been
     /// <see cref="ConnectionTracker{TConnection}.Opened"/>: so cancel the accept loop, take who waits in the queue, and close the
-    /// listener. It is waited for five seconds at most. Its token is <see cref="IGraceful.Aborting"/>.
+    /// listener. It is waited for five seconds at most. Its token is <see cref="IGraceful.Aborting"/>. It may come while accepting is paused, and then
+    /// without <see cref="ResumeAccepting"/>: who waits in the queue is taken as well. A <see cref="PauseAccepting"/> that is still under way is waited
+    /// for before, two seconds at most.
     /// </summary>
     public required Func<CancellationToken, Task> StopAccepting { get; init; }
 
@@ -52,12 +54,15 @@ public sealed class ConnectionTrackerOptions<TConnection>
 
     /// <summary>
     /// Accepts nobody for a while, for the second look before an idle exit: it completes as <see cref="StopAccepting"/> does, but whoever
-    /// comes waits in the queue. It is waited for five seconds at most. The default is <see langword="null"/>: accepting goes on
-    /// meanwhile.
+    /// comes waits in the queue. It is waited for two seconds at most; one that takes longer passes for somebody who came, and goes on. The default is
+    /// <see langword="null"/>: accepting goes on meanwhile.
     /// </summary>
     public Func<CancellationToken, Task>? PauseAccepting { get; init; }
 
-    /// <summary>Accepts again after <see cref="PauseAccepting"/>. Both are given, or none.</summary>
+    /// <summary>
+    /// Accepts again, on the thread pool, after a <see cref="PauseAccepting"/> and never without one: once that has ended, however late it is and also when
+    /// it failed. <see cref="StopAccepting"/> may come in its place. Both are given, or none.
+    /// </summary>
     public Action? ResumeAccepting { get; init; }
 
     /// <summary>

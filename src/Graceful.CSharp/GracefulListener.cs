@@ -35,7 +35,10 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
     /// <summary>Takes a listening socket over. It is closed with the listener, unless it is shared.</summary>
     /// <param name="socket">A stream socket, TCP or Unix, after its Bind and its Listen.</param>
     /// <param name="mode">What counts as work.</param>
-    /// <param name="graceful">The way out that it joins; null for one of its own, which knows no signals and ends nobody else.</param>
+    /// <param name="graceful">
+    /// The way out that it joins; null for one of its own, which has the defaults of <see cref="GracefulOptions"/>, knows no signals and ends nobody else. For
+    /// a quiet period, an intake, a settle time or a clock of its own give it a <see cref="GracefulLifecycle"/>.
+    /// </param>
     /// <param name="options">Options; null for the defaults. What is changed in them later has no effect.</param>
     /// <exception cref="ArgumentNullException">The socket is null.</exception>
     /// <exception cref="ArgumentException">The socket does not listen, an option is out of its bounds, or <paramref name="graceful"/> is not ours.</exception>

@@ -17,6 +17,7 @@ public sealed class IdleTracker : IDisposable
 {
     private readonly Lock _deciding = new();
     private readonly HashSet<object> _connections = [];
+    private readonly Dictionary<string, int> _balances = new(StringComparer.Ordinal);
 #pragma warning disable CA2213 // Its token stays with whoever has it, and without a timer or a wait handle there is nothing to dispose.
     private readonly CancellationTokenSource _end = new();
 #pragma warning restore CA2213
@@ -33,11 +34,12 @@ public sealed class IdleTracker : IDisposable
     /// <param name="limit">How long nothing may be busy before it ends; from one millisecond to 30 days.</param>
     /// <param name="timeProvider">Its clock; null for the system's.</param>
     /// <param name="hijackedIsBusy">
-    /// Whether a connection that was hijacked stays busy until it is said to be closed. Without it hijacked ones are as good as closed.
+    /// Whether a connection that was hijacked stays busy until it is said to be closed; the default is true, as for
+    /// <see cref="GracefulOptions.HijackedIsBusy"/>. If false, hijacked ones are as good as closed.
     /// </param>
     /// <param name="parent">Ends it before, if it fires. One that has fired ends it at once.</param>
     /// <exception cref="ArgumentOutOfRangeException">The limit is out of its bounds.</exception>
-    public IdleTracker(TimeSpan limit, TimeProvider? timeProvider = null, bool hijackedIsBusy = false, CancellationToken parent = default)
+    public IdleTracker(TimeSpan limit, TimeProvider? timeProvider = null, bool hijackedIsBusy = true, CancellationToken parent = default)
     {
         if (!GracefulOptions.IsIdleLimit(limit))
         {
@@ -127,7 +129,14 @@ public sealed class IdleTracker : IDisposable
         }
     }
 
-    /// <summary>The same in the form of a <see cref="ConnectionStateHandler"/>: <c>options.StateHandler = tracker.Track</c>.</summary>
+    /// <summary>
+    /// Hears of connections in the form of a <see cref="ConnectionStateHandler"/>: <c>options.StateHandler = tracker.Track</c>. A connection is busy while it
+    /// is active, or hijacked, see the constructor. A new one is not: nobody hears of it before it is active.
+    /// </summary>
+    /// <remarks>
+    /// It counts edges, each once, and so may hear those of a connection in any order: one that is heard after its time makes nobody busy for ever, nor idle
+    /// under a request. It must hear all of them, though, from the connection's first. A connection that it hears of in the other form as well is two.
+    /// </remarks>
     /// <param name="connectionId">The connection's id.</param>
     /// <param name="from">The phase that it leaves.</param>
     /// <param name="to">The phase that it enters.</param>
@@ -135,9 +144,32 @@ public sealed class IdleTracker : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">There is no such phase.</exception>
     public void Track(string connectionId, ConnectionPhase from, ConnectionPhase to)
     {
-        // Who is at work already when it is heard of for the first time is busy all the same.
-        _ = PhaseOf(from);
-        Track(connectionId, to);
+        ArgumentNullException.ThrowIfNull(connectionId);
+        var edge = Use.edge(_hijackedIsBusy, PhaseOf(from), PhaseOf(to));
+        lock (_deciding)
+        {
+            if (_isDisposed || IdleLifetimeModule.isOver(_state))
+            {
+                return;
+            }
+
+            var before = _balances.GetValueOrDefault(connectionId);
+            var after = before + edge;
+            if (after == 0)
+            {
+                // So it is in the end, in whatever order its edges come.
+                _balances.Remove(connectionId);
+            }
+            else
+            {
+                _balances[connectionId] = after;
+            }
+
+            if (before > 0 != after > 0)
+            {
+                Apply(after > 0 ? IdleLifetimeEvent.BecameBusy : IdleLifetimeEvent.BecameQuiet);
+            }
+        }
     }
 
     /// <summary>What it waits for, or what ended it.</summary>
@@ -156,7 +188,7 @@ public sealed class IdleTracker : IDisposable
         lock (_deciding)
         {
             _isDisposed = true;
-            _connections.Clear();
+            Forget();
         }
 
         _timer.Dispose();
@@ -191,7 +223,7 @@ public sealed class IdleTracker : IDisposable
             SetTimer();
             if (isOver)
             {
-                _connections.Clear();
+                Forget();
             }
         }
 
@@ -200,6 +232,13 @@ public sealed class IdleTracker : IDisposable
             _ = _parent.Unregister();
             _ = _end.CancelAsync();
         }
+    }
+
+    /// <summary>Call while deciding.</summary>
+    private void Forget()
+    {
+        _connections.Clear();
+        _balances.Clear();
     }
 
     /// <summary>Call while deciding. A timer that comes too early is set again, and one that comes too late harms nobody.</summary>

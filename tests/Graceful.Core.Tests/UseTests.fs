@@ -38,6 +38,47 @@ let ``the phase alone says so where every request counts`` () =
         | Closed -> not (Use.isBusyPhase hijackedIsBusy Closed)
         | phase -> Use.isBusyPhase hijackedIsBusy phase = Use.isBusy hijackedIsBusy true word)
 
+/// The phases that a connection goes through, from new on.
+let private lives =
+    let rec from length life =
+        [ yield life
+          if length > 1 && List.head life <> Closed then
+              for next in [ Active; Idle; Hijacked; Closed ] do
+                  if next <> List.head life then
+                      yield! from (length - 1) (next :: life) ]
+    from 7 [ New ] |> List.map List.rev
+
+[<Fact>]
+let ``the edges of a life add up to whether its last phase is busy, in any order, and its balance is never less than nothing`` () =
+    for hijackedIsBusy in [ false; true ] do
+        for life in lives do
+            // A sum knows no order.
+            let balances = life |> List.pairwise |> List.map (fun (before, after) -> Use.edge hijackedIsBusy before after) |> List.scan (+) 0
+            for phase, balance in List.zip life balances do
+                let wanted = if phase <> New && Use.isBusyPhase hijackedIsBusy phase then 1 else 0
+                if balance <> wanted then
+                    Assert.Fail $"{life}, hijacked is busy: {hijackedIsBusy}, has {balance} at {phase} and should have {wanted}"
+
+[<Fact>]
+let ``a connection on which a request is at work is busy, whichever edges beside its own are heard late`` () =
+    // Whoever makes a connection busy has said so before he makes it idle: an edge away from busy is never heard without the one before it.
+    let rec heard edges =
+        match edges with
+        | (_, Active as busy) :: (Active, _ as away) :: rest ->
+            [ for others in heard rest do
+                  busy :: away :: others
+                  busy :: others ]
+        | edge :: rest ->
+            [ for others in heard rest do
+                  edge :: others
+                  if not rest.IsEmpty then others ]
+        | [] -> [ [] ]
+    for life in lives do
+        if List.last life = Active && life |> List.forall (fun phase -> phase <> Hijacked) then
+            for edges in heard (List.pairwise life) do
+                if edges |> List.sumBy (fun (before, after) -> Use.edge true before after) < 1 then
+                    Assert.Fail $"{edges} of {life} are idle under a request"
+
 [<Fact>]
 let ``with nothing that counts only the new are busy, and what does not count never makes busy`` () =
     always (fun hijackedIsBusy _ word ->

@@ -86,11 +86,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         var now = _cell.Now;
         if (ConnectionModule.inFlight(now) > 0)
         {
-            if (ConnectionModule.isRetiring(now) && Held is { } work)
-            {
-                Engine.Figures.Finished(work);
-            }
-
+            FinishHeld();
             _cell.StampEdge();
         }
 
@@ -281,6 +277,15 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     /// theirs may become another request's.
     /// </summary>
     protected virtual IReadOnlyList<HeldRequestFacts> InFlight() => [];
+
+    /// <summary>What the drain waits for on a connection that has no requests ends: call it before it does.</summary>
+    protected void FinishHeld()
+    {
+        if (ConnectionModule.isRetiring(_cell.Now) && Held is { } work)
+        {
+            Engine.Figures.Finished(work);
+        }
+    }
 
     /// <summary>A request was cut off, and goes on all the same: from now on it is as if it had ended.</summary>
     protected virtual void GiveUp(RequestCut cut)

@@ -69,11 +69,7 @@ internal sealed class RawConnection : TrackedConnection
     {
         if (Interlocked.Exchange(ref _isEnding, 1) == 0)
         {
-            if (ConnectionModule.isRetiring(Now) && Held is { } work)
-            {
-                Engine.Figures.Finished(work);
-            }
-
+            FinishHeld();
             Over();
         }
     }

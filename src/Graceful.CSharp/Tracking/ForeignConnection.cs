@@ -55,11 +55,7 @@ internal sealed class ForeignConnection<TConnection>(
             return false;
         }
 
-        if (ConnectionModule.isRetiring(Now) && Held is { } work)
-        {
-            Engine.Figures.Finished(work);
-        }
-
+        FinishHeld();
         Apply(ConnectionEvent.Ended);
         return true;
     }

@@ -11,11 +11,15 @@ namespace Graceful.Tracking;
 /// <param name="stopped">Hears when that is over.</param>
 internal sealed class ForeignIntake(LifecycleEngine engine, string name, Func<CancellationToken, Task> stop, Action stopped) : IIntake
 {
-    /// <summary>How long a callback is waited for.</summary>
+    /// <summary>How long a pause is waited for; less than the engine waits for all of them, so that it hears of one that is late.</summary>
+    public static readonly TimeSpan PauseLimit = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long any other callback is waited for.</summary>
     public static readonly TimeSpan CallbackLimit = TimeSpan.FromSeconds(5);
 
     private readonly Lock _order = new();
     private Task _last = Task.CompletedTask;
+    private bool _isPaused;
     private bool _stops;
     private bool _goesOn;
     private int _cameLast;
@@ -55,7 +59,16 @@ internal sealed class ForeignIntake(LifecycleEngine engine, string name, Func<Ca
     public async Task<IntakeOutcome> StopAsync(bool successorHasIt)
     {
         Volatile.Write(ref _stops, true);
-        var trouble = await CallAsync("StopAccepting", stop).ConfigureAwait(false);
+        Task last;
+        lock (_order)
+        {
+            last = _last;
+            _isPaused = false;
+        }
+
+        // A pause that is still under way is not for ever in the way of the end.
+        await last.WaitAsync(PauseLimit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var trouble = await WaitAsync("StopAccepting", CallbackLimit, Task.Run(() => stop(engine.Aborting))).ConfigureAwait(false);
         var cameLast = Volatile.Read(ref _cameLast);
         stopped();
         return new IntakeOutcome(name, "accepting stopped", cameLast, trouble);
@@ -65,48 +78,70 @@ internal sealed class ForeignIntake(LifecycleEngine engine, string name, Func<Ca
     {
         if (Pause is { } pause)
         {
-            var trouble = await CallAsync("PauseAccepting", pause).ConfigureAwait(false);
+            Task call;
+            lock (_order)
+            {
+                _isPaused = true;
+                call = Enqueue(() => pause(engine.Aborting));
+            }
+
+            var trouble = await WaitAsync("PauseAccepting", PauseLimit, call).ConfigureAwait(false);
             Volatile.Write(ref _goesOn, trouble is not null);
         }
     }
 
     public void Resume()
     {
-        if (GoOn is { } goOn)
+        if (GoOn is not { } goOn)
         {
-            _ = CallAsync("ResumeAccepting", _ =>
-            {
-                goOn();
-                return Task.CompletedTask;
-            });
+            return;
         }
-    }
 
-    /// <summary>Calls the user's code on the pool, one call after the other.</summary>
-    /// <returns>What went wrong, in words; null when nothing did.</returns>
-    private Task<string?> CallAsync(string what, Func<CancellationToken, Task> callback)
-    {
         lock (_order)
         {
-            var call = CallAsync(_last, what, callback);
-            _last = call;
-            return call;
+            // Nobody hears of the end of a pause who was not told to pause: a tracker may have come after the others paused.
+            if (_isPaused)
+            {
+                _isPaused = false;
+                _ = WaitAsync("ResumeAccepting", CallbackLimit, Enqueue(() =>
+                {
+                    goOn();
+                    return Task.CompletedTask;
+                }));
+            }
         }
     }
 
-    private async Task<string?> CallAsync(Task before, string what, Func<CancellationToken, Task> callback)
+    /// <summary>
+    /// Calls the user's code on the pool, after the end of the call before it, however late that is: a pause that ended after its resume would be one for
+    /// ever. Call it while holding <see cref="_order"/>.
+    /// </summary>
+    private Task Enqueue(Func<Task> callback)
     {
-        await before.ConfigureAwait(false);
+        _last = CallAsync(_last, callback);
+        return _last;
+    }
+
+    private static async Task CallAsync(Task before, Func<Task> callback)
+    {
+        await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.Run(callback).ConfigureAwait(false);
+    }
+
+    /// <summary>Waits for a call, which goes on when it is late.</summary>
+    /// <returns>What went wrong, in words; null when nothing did.</returns>
+    private async Task<string?> WaitAsync(string what, TimeSpan limit, Task call)
+    {
         try
         {
-            await Task.Run(() => callback(engine.Aborting)).WaitAsync(CallbackLimit).ConfigureAwait(false);
+            await call.WaitAsync(limit).ConfigureAwait(false);
             return null;
         }
-        catch (TimeoutException)
+        catch (TimeoutException) when (!call.IsCompleted)
         {
-            var limit = Durations.Text(CallbackLimit);
-            engine.Say(log => Log.TrackerCallbackLate(log, name, what, limit));
-            return $"{what} did not end within {limit}";
+            var text = Durations.Text(limit);
+            engine.Say(log => Log.TrackerCallbackLate(log, name, what, text));
+            return $"{what} did not end within {text}";
         }
 #pragma warning disable CA1031 // Whatever the user's code throws, the way out goes on.
         catch (Exception e)

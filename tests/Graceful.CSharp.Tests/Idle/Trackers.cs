@@ -121,6 +121,8 @@ public sealed class Trackers
         var error = Assert.Throws<ArgumentOutOfRangeException>(() => tracker.Track(known, (ConnectionPhase)9));
         Assert.Contains("The phase is 9; allowed are New, Active, Idle, Hijacked, Closed.", error.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() => tracker.Track("id", (ConnectionPhase)9, ConnectionPhase.Active));
+        Assert.Throws<ArgumentOutOfRangeException>(() => tracker.Track("id", ConnectionPhase.Active, (ConnectionPhase)9));
+        Assert.Throws<ArgumentNullException>(() => tracker.Track(null!, ConnectionPhase.New, ConnectionPhase.Active));
         Assert.NotNull(tracker.Deadline);
     }
 
@@ -196,6 +198,57 @@ public sealed class Trackers
     }
 
     [Fact]
+    public void Told_of_edges_in_any_order_it_is_quiet_after_the_last()
+    {
+        ConnectionPhase[][] lives =
+        [
+            [ConnectionPhase.New, ConnectionPhase.Active, ConnectionPhase.Closed],
+            [ConnectionPhase.New, ConnectionPhase.Closed],
+            [ConnectionPhase.New, ConnectionPhase.Active, ConnectionPhase.Idle, ConnectionPhase.Active, ConnectionPhase.Idle, ConnectionPhase.Closed],
+            [ConnectionPhase.New, ConnectionPhase.Active, ConnectionPhase.Idle, ConnectionPhase.Active, ConnectionPhase.Hijacked, ConnectionPhase.Closed],
+        ];
+        foreach (var hijackedIsBusy in (bool[])[false, true])
+        {
+            foreach (var life in lives)
+            {
+                foreach (var edges in Permutations([.. life.Zip(life.Skip(1))]))
+                {
+                    using var tracker = new IdleTracker(Limit, _time, hijackedIsBusy);
+                    foreach (var (from, to) in edges)
+                    {
+                        tracker.Track("one", from, to);
+                    }
+
+                    // The same id again is another connection.
+                    Assert.True(tracker.Deadline is not null, $"{string.Join(", ", edges)}: {tracker}");
+                    tracker.Track("one", ConnectionPhase.New, ConnectionPhase.Active);
+                    Assert.True(tracker.Deadline is null, $"{string.Join(", ", edges)}: {tracker}");
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void The_end_of_a_request_that_is_heard_late_takes_nothing_from_the_next()
+    {
+        using var tracker = new IdleTracker(Limit, _time);
+        tracker.Track("one", ConnectionPhase.New, ConnectionPhase.Active);
+        tracker.Track("one", ConnectionPhase.Idle, ConnectionPhase.Active);
+        tracker.Track("one", ConnectionPhase.Active, ConnectionPhase.Idle);
+        Assert.Null(tracker.Deadline);
+        tracker.Track("one", ConnectionPhase.Active, ConnectionPhase.Idle);
+        Assert.NotNull(tracker.Deadline);
+    }
+
+    [Fact]
+    public void A_hijacked_connection_is_busy_unless_told_otherwise()
+    {
+        using var tracker = new IdleTracker(Limit, _time);
+        tracker.Track(this, ConnectionPhase.Hijacked);
+        Assert.Null(tracker.Deadline);
+    }
+
+    [Fact]
     public async Task Told_by_a_server_whose_connections_change_it_ends_when_they_are_quiet()
     {
         using var tracker = new IdleTracker(Limit, _time);
@@ -233,6 +286,11 @@ public sealed class Trackers
         await fired.Task.Soon("The end");
         Assert.Equal(IdleReason.Expired, tracker.Reason);
     }
+
+    private static IEnumerable<T[]> Permutations<T>(T[] of) => of.Length == 0
+        ? [[]]
+        : Enumerable.Range(0, of.Length).SelectMany(first =>
+            Permutations<T>([.. of.Where((_, i) => i != first)]).Select(rest => (T[])[of[first], .. rest]));
 
     private static void MustHaveExpired(IdleTracker tracker, DateTimeOffset at)
     {

@@ -17,14 +17,33 @@ public sealed class EchoSample
         using var idle = await RawClient.ConnectAsync(port);
         using var talking = await RawClient.ConnectAsync(port);
         await EchoAsync(idle, "hello");
-        await EchoAsync(talking, "one");
+
+        // Half a line keeps it, however long the rest takes.
+        await talking.SendAsync("one\ntw");
+        await ForeignServer.AnswersAsync(talking, "one");
         child.Kill(Signal.Terminate);
-        await EchoAsync(talking, "two");
-        Assert.Equal(Ending.Fin, await talking.EndAsync());
         Assert.Equal(Ending.Fin, await idle.EndAsync());
+        await talking.SendAsync("o\nthree\n");
+        await ForeignServer.AnswersAsync(talking, "two");
+        await ForeignServer.AnswersAsync(talking, "three");
+        Assert.Equal(Ending.Fin, await talking.EndAsync());
         Assert.Equal(0, await child.ExitAsync());
         Assert.Contains("Left after SIGTERM", child.Output, StringComparison.Ordinal);
         Assert.Contains("2 closed (0 told on their last response), 0 aborted", child.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Lines_that_come_in_one_packet_are_all_answered()
+    {
+        using var child = Child.StartBeside("Echo", "0");
+        await child.Said("Listening on ");
+        using var client = await RawClient.ConnectAsync(int.Parse(Regex.Match(child.Output, @":(\d+)").Groups[1].Value, CultureInfo.InvariantCulture));
+        await client.SendAsync("one\ntwo\n");
+        await ForeignServer.AnswersAsync(client, "one");
+        await ForeignServer.AnswersAsync(client, "two");
+        child.Kill(Signal.Terminate);
+        Assert.Equal(Ending.Fin, await client.EndAsync());
+        Assert.Equal(0, await child.ExitAsync());
     }
 
     [Fact]

@@ -91,8 +91,9 @@ public sealed class Joined
     public async Task In_the_lame_duck_it_goes_on_accepting_and_says_whom_it_will_close()
     {
         await using var rig = new Rig(ConnectionMode.Automatic, way => way.LameDuck = TimeSpan.FromMinutes(1));
+        var (early, _) = await rig.PairAsync();
         rig.Graceful.Close();
-        await Limits.Until(() => rig.Engine.StepGate(Core.GateEvent.Announce) >= 0 && rig.Graceful.IsStopping, "it leaves");
+        await Limits.Until(() => early.IsRetiring, "everybody retires");
         var (server, client) = await rig.PairAsync();
         await client.SayAsync("work");
         Assert.Equal("work", await server.HearAsync());

@@ -6,7 +6,7 @@ public enum ConnectionMode
     /// <summary>
     /// Only <see cref="GracefulConnection.MarkInUse"/> and <see cref="GracefulConnection.MarkIdle"/> count. A connection that is never marked is
     /// <see cref="ConnectionPhase.New"/> as long as it is open, in this mode whatever it does and in the others while it is silent, and so keeps a server
-    /// with a <see cref="GracefulOptions.IdleLimit"/>: mark whoever may keep nobody idle, once.
+    /// with a <see cref="GracefulOptions.IdleLimit"/>: to end that, mark it in use and idle once.
     /// </summary>
     Manual,
 

@@ -190,8 +190,8 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Closes the listener and all its connections: idle ones in order, those in use with a reset. Disowned ones are not touched. It cuts
-    /// a <see cref="DrainAsync"/> short that is under way.
+    /// Closes the listener and all its connections: idle ones in order, and a tenth of a second later whoever is still there, with a reset.
+    /// Disowned ones are not touched. It cuts a <see cref="DrainAsync"/> short that is under way.
     /// </summary>
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <returns>Completes when all have left.</returns>
@@ -201,6 +201,9 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
         await CloseAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
         _roster.Step(GateEvent.Shut);
         _roster.ApplyToAll(ConnectionEvent.Reap);
+
+        // A farewell and its answer take their time.
+        await Task.WhenAny(_roster.Empty, Task.Delay(ConnectionModule.closeTime, _engine.Options.TimeProvider, cancellationToken)).ConfigureAwait(false);
         _roster.ApplyToAll(ConnectionEvent.Abort);
         await _roster.Empty.WaitAsync(cancellationToken).ConfigureAwait(false);
     }

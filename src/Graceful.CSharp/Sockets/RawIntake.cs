@@ -44,14 +44,19 @@ internal sealed class RawIntake : IRawIntake
     /// <summary>Whether somebody else holds the socket too.</summary>
     public bool IsShared { get => field || _isActivated; set; }
 
-    /// <summary>Whether somebody is in the queue; also when it was to pause and could not, for then nobody can say.</summary>
-    public bool IsAnybodyWaiting
+    /// <summary>
+    /// Whether somebody is in the queue; also when it was to pause and could not, for then nobody can say. Who waits where nobody is accepted
+    /// any more waits for somebody else.
+    /// </summary>
+    public bool IsAnybodyWaiting => !IsStopped && (IsStuck || IsAnybodyInTheQueue);
+
+    private bool IsAnybodyInTheQueue
     {
         get
         {
             try
             {
-                return IsStuck || _socket.Poll(TimeSpan.Zero, SelectMode.SelectRead);
+                return _socket.Poll(TimeSpan.Zero, SelectMode.SelectRead);
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {
@@ -61,6 +66,17 @@ internal sealed class RawIntake : IRawIntake
     }
 
     private string Address { get; }
+
+    private bool IsStopped
+    {
+        get
+        {
+            lock (_door)
+            {
+                return _stop is not null;
+            }
+        }
+    }
 
     private bool IsStuck
     {
@@ -303,7 +319,7 @@ internal sealed class RawIntake : IRawIntake
     {
         var taken = 0;
         using var limit = new CancellationTokenSource(LastCallLimit);
-        while (!limit.IsCancellationRequested && IsAnybodyWaiting)
+        while (!limit.IsCancellationRequested && IsAnybodyInTheQueue)
         {
             try
             {

@@ -37,9 +37,10 @@ internal sealed class TlsDoor(IRawIntake intake, SslServerAuthenticationOptions 
         return null;
     }
 
-    /// <summary>Resets whoever is authenticated and was not asked for.</summary>
+    /// <summary>Resets whoever is authenticated and was not asked for, now or later.</summary>
     public void Dispose()
     {
+        _ready.Writer.TryComplete();
         while (_ready.Reader.TryRead(out var connection))
         {
             _places.Release();
@@ -80,7 +81,12 @@ internal sealed class TlsDoor(IRawIntake intake, SslServerAuthenticationOptions 
         {
             await stream.AuthenticateAsServerAsync(tls, over.Token).ConfigureAwait(false);
             connection.Use(stream);
-            _ready.Writer.TryWrite(connection);
+            if (!_ready.Writer.TryWrite(connection))
+            {
+                // Nobody will ask for it any more.
+                connection.Raw.Apply(Core.ConnectionEvent.Abort);
+                _places.Release();
+            }
         }
 #pragma warning disable CA1031 // Whatever a client, or a callback of the user's, does to a handshake is the end of this connection only.
         catch (Exception)

@@ -129,6 +129,34 @@ public sealed class OverTls
         Assert.Equal("", await client.HearAsync());
     }
 
+    [Fact]
+    public async Task DrainAll_says_goodbye_to_whoever_is_idle()
+    {
+        await using var rig = new Rig(ConnectionMode.Manual, options: WithTls());
+        var accepting = rig.AcceptAsync();
+        await using var client = await HandshakeAsync(await rig.ConnectAsync());
+        await accepting;
+        await rig.Listener.DrainAllAsync().Soon("The drain");
+        Assert.Equal("", await client.HearAsync());
+    }
+
+    [Fact]
+    public async Task A_handshake_that_ends_when_nobody_can_ask_for_it_any_more_is_the_end_of_its_connection()
+    {
+        await using var rig = new Rig(ConnectionMode.Automatic, options: WithTls());
+        var accepting = rig.Listener.AcceptAsync().AsTask();
+        var client = await rig.ConnectAsync();
+        await Limits.Until(() => rig.Listener.Connections.Values.Sum() == 1, "the client is at the door");
+        await rig.Listener.DisposeAsync();
+        Assert.Null(await accepting.Soon("The end of the accepts"));
+        await Assert.ThrowsAsync<IOException>(async () =>
+        {
+            await using var late = await HandshakeAsync(client);
+            await late.HearAsync();
+        });
+        await Limits.Until(() => rig.Listener.Connections.Values.Sum() == 0, "nobody is left");
+    }
+
     private static async Task<SslStream> HandshakeAsync(Socket client)
     {
         var stream = new SslStream(new NetworkStream(client), leaveInnerStreamOpen: false, Certificate.IsOurs);

@@ -126,6 +126,17 @@ public sealed class Rules
     }
 
     [Fact]
+    public async Task Who_waits_at_a_shared_listener_that_is_closed_waits_for_somebody_else()
+    {
+        await using var rig = new Rig(ConnectionMode.Manual);
+        rig.Listener.IsShared = true;
+        await rig.ConnectAsync();
+        Assert.True(rig.Listener.Intake.IsAnybodyWaiting);
+        await rig.Listener.CloseAsync().Soon("The close");
+        Assert.False(rig.Listener.Intake.IsAnybodyWaiting);
+    }
+
+    [Fact]
     public async Task DrainAll_closes_idle_and_busy_connections_but_no_disowned_ones()
     {
         await using var rig = new Rig(ConnectionMode.Manual);

@@ -130,17 +130,6 @@ public sealed class OverTls
     }
 
     [Fact]
-    public async Task DrainAll_says_goodbye_to_whoever_is_idle()
-    {
-        await using var rig = new Rig(ConnectionMode.Manual, options: WithTls());
-        var accepting = rig.AcceptAsync();
-        await using var client = await HandshakeAsync(await rig.ConnectAsync());
-        await accepting;
-        await rig.Listener.DrainAllAsync().Soon("The drain");
-        Assert.Equal("", await client.HearAsync());
-    }
-
-    [Fact]
     public async Task A_handshake_that_ends_when_nobody_can_ask_for_it_any_more_is_the_end_of_its_connection()
     {
         await using var rig = new Rig(ConnectionMode.Automatic, options: WithTls());

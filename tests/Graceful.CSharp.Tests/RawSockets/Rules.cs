@@ -157,6 +157,22 @@ public sealed class Rules
     }
 
     [Fact]
+    public async Task DrainAll_gives_whoever_is_at_its_end_time_for_a_last_word()
+    {
+        // No time passes by itself, so nobody is cut off.
+        await using var rig = new Rig(ConnectionMode.Manual, options => (options.TimeProvider, options.SettleTime) = (new ManualTime(), TimeSpan.Zero));
+        var (busy, client) = await rig.PairAsync();
+        busy.MarkInUse();
+        var drain = rig.Listener.DrainAllAsync();
+        await Limits.Until(() => busy.IsRetiring, "the drain has begun");
+        await busy.SayAsync("bye");
+        busy.MarkIdle();
+        Assert.Equal("bye", await client.HearAsync());
+        await client.EndsAsync();
+        await drain.Soon("The drain");
+    }
+
+    [Fact]
     public async Task DrainAll_cuts_a_drain_short()
     {
         await using var rig = new Rig(ConnectionMode.Manual);

@@ -86,7 +86,11 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         var now = _cell.Now;
         if (ConnectionModule.inFlight(now) > 0)
         {
-            FinishHeld();
+            if (ConnectionModule.isRetiring(now))
+            {
+                FinishHeld();
+            }
+
             _cell.StampEdge();
         }
 

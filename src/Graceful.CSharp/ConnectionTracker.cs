@@ -79,19 +79,7 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
     /// How many of them are in which phase; every phase is there. Closed are those that the tracker closed, and of which the server has not said that they
     /// are gone. A walk that nobody is stopped for: a snapshot.
     /// </summary>
-    public IReadOnlyDictionary<ConnectionPhase, int> Connections
-    {
-        get
-        {
-            var counts = Enum.GetValues<ConnectionPhase>().ToDictionary(static phase => phase, static _ => 0);
-            foreach (var (_, one) in _open)
-            {
-                counts[one.Phase]++;
-            }
-
-            return counts;
-        }
-    }
+    public IReadOnlyDictionary<ConnectionPhase, int> Connections => PhaseCounts.Of(_open.Select(static one => one.Value));
 
     /// <summary>A connection was accepted; it is <see cref="ConnectionPhase.New"/>.</summary>
     /// <param name="connection">The connection.</param>

@@ -68,7 +68,7 @@ public sealed class GracefulConnection : Stream
     public SslStream? Tls => _inner as SslStream;
 
     /// <summary>What it is doing; <see cref="ConnectionPhase.Closed"/> also when it was disowned.</summary>
-    public ConnectionPhase Phase => (ConnectionPhase)ConnectionModule.phase(_raw.Now).Tag;
+    public ConnectionPhase Phase => _raw.Phase;
 
     /// <summary>
     /// Whether the server is leaving, as far as this connection is concerned: it is closed as soon as it is marked idle. A protocol

@@ -114,19 +114,7 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
     }
 
     /// <summary>How many connections are in which phase: a snapshot that nobody is stopped for. Disowned ones are not counted.</summary>
-    public IReadOnlyDictionary<ConnectionPhase, int> Connections
-    {
-        get
-        {
-            var counts = Enum.GetValues<ConnectionPhase>().ToDictionary(static phase => phase, static _ => 0);
-            foreach (var (connection, _) in _roster.Table)
-            {
-                counts[(ConnectionPhase)ConnectionModule.phase(connection.Now).Tag]++;
-            }
-
-            return counts;
-        }
-    }
+    public IReadOnlyDictionary<ConnectionPhase, int> Connections => PhaseCounts.Of(_roster.Table.All);
 
     internal IRawIntake Intake => _intake;
 

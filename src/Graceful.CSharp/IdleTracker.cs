@@ -244,13 +244,8 @@ public sealed class IdleTracker : IDisposable
     /// <summary>Call while deciding. A timer that comes too early is set again, and one that comes too late harms nobody.</summary>
     private void SetTimer()
     {
-        var wait = Timeout.InfiniteTimeSpan;
-        if (IdleLifetimeModule.nextDue(_state) is { IsSome: true } due)
-        {
-            // Timers count whole milliseconds; rounded up, so that one wake-up is enough.
-            wait = TimeSpan.FromMilliseconds(Math.Ceiling(Math.Max(0, TimeSpan.FromTicks(due.Value.ticks - _clock.Now.ticks).TotalMilliseconds)));
-        }
-
+        var due = IdleLifetimeModule.nextDue(_state);
+        var wait = due.IsSome ? EngineClock.Wait(due.Value, _clock.Now) : Timeout.InfiniteTimeSpan;
         _timer.Change(wait, Timeout.InfiniteTimeSpan);
     }
 

@@ -143,7 +143,7 @@ internal sealed class LifecycleEngine : IDisposable
         var counts = new int[Enum.GetValues<ConnectionPhase>().Length];
         foreach (var (connection, _) in Table)
         {
-            counts[ConnectionModule.phase(connection.Now).Tag]++;
+            counts[(int)connection.Phase]++;
         }
 
         return counts;
@@ -592,12 +592,7 @@ internal sealed class LifecycleEngine : IDisposable
         }
     }
 
-    private void WakeAt(Instant due, Instant now)
-    {
-        // Timers count whole milliseconds; rounded up, so that one wake-up is enough.
-        var wait = Math.Ceiling(Math.Max(0, TimeSpan.FromTicks(due.ticks - now.ticks).TotalMilliseconds));
-        _timer.Change(TimeSpan.FromMilliseconds(Math.Min(wait, MostTimerMilliseconds)), Timeout.InfiniteTimeSpan);
-    }
+    private void WakeAt(Instant due, Instant now) => _timer.Change(EngineClock.Wait(due, now), Timeout.InfiniteTimeSpan);
 
     private Task AnnounceAsync(Departure departure, StopReason? reason)
     {
@@ -787,7 +782,4 @@ internal sealed class LifecycleEngine : IDisposable
         await Task.WhenAny(Task.WhenAll(written, FlushRecordAsync()), Task.Delay(LastWordsLimit)).ConfigureAwait(false);
         _reported.TrySetResult(report);
     }
-
-    /// <summary>What a timer can wait at most; the core is woken early then, finds nothing due, and asks again.</summary>
-    private const double MostTimerMilliseconds = uint.MaxValue - 1d;
 }

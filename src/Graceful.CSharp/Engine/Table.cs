@@ -27,6 +27,9 @@ internal sealed class Table<T>
         }
     }
 
+    /// <summary>The same walk, as a sequence.</summary>
+    public IEnumerable<T> All => _inside.Select(static one => one.Key);
+
     /// <summary>Walks the table without a lock.</summary>
     public IEnumerator<KeyValuePair<T, bool>> GetEnumerator() => _inside.GetEnumerator();
 }

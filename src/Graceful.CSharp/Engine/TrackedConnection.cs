@@ -30,6 +30,9 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
 
     public Connection Now => _cell.Now;
 
+    /// <summary>What it is doing.</summary>
+    public ConnectionPhase Phase => (ConnectionPhase)ConnectionModule.phase(_cell.Now).Tag;
+
     /// <summary>Whether it keeps a server with an idle limit from being idle.</summary>
     public bool IsBusyFor(IdleWatch idle) => Use.isBusy(idle.HijackedIsBusy, HasUse(idle), _cell.Now);
 

@@ -21,8 +21,6 @@ internal sealed class ForeignConnection<TConnection>(
     /// <summary>Whether it is still open, as far as the server's side is concerned.</summary>
     public bool IsOpen => !ConnectionModule.phase(Now).IsClosed;
 
-    public ConnectionPhase Phase => (ConnectionPhase)ConnectionModule.phase(Now).Tag;
-
     public override HeldWork? Held => Phase is ConnectionPhase.Active or ConnectionPhase.Hijacked
         ? new HeldWork($"connection {Id}", TimeSpan.FromMilliseconds(Environment.TickCount64 - LastEdge))
         : null;

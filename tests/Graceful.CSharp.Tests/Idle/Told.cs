@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Graceful.Replay;
 using Graceful.Tests.Processes;
 using Graceful.Tests.Support;
@@ -42,20 +41,7 @@ public sealed class Told : IDisposable
     [Fact]
     public async Task Monitoring_hears_the_cause()
     {
-        var spans = new List<Activity>();
-        using var listener = new ActivityListener
-        {
-            ShouldListenTo = source => source.Name == "Graceful",
-            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
-            ActivityStopped = span =>
-            {
-                lock (spans)
-                {
-                    spans.Add(span);
-                }
-            },
-        };
-        ActivitySource.AddActivityListener(listener);
+        using var spans = new Spans();
         var door = new Door();
         await using var server = await Idling.StartAsync(options => options.OnStopping("hook", TimeSpan.FromMinutes(1), (_, _) => door.PassAsync()));
         await server.PassAsync(Idling.Limit);
@@ -66,11 +52,8 @@ public sealed class Told : IDisposable
         door.Open();
         var report = await server.MustLeaveAsync();
         await server.App.Host.StopAsync(TestContext.Current.CancellationToken).Soon();
-        lock (spans)
-        {
-            Assert.Contains(spans, span => span.DisplayName == "graceful shutdown" && span.Duration == report.Duration
-                && span.GetTagItem("graceful.stop.reason") is "idle limit");
-        }
+        Assert.Contains(spans.Stopped(), span => span.DisplayName == "graceful shutdown" && span.Duration == report.Duration
+            && span.GetTagItem("graceful.stop.reason") is "idle limit");
     }
 
     [Theory]

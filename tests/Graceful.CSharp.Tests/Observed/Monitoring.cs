@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Graceful.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
@@ -63,20 +62,7 @@ public sealed class Monitoring : IDisposable
     [Fact]
     public async Task A_way_out_is_a_span_with_one_for_each_stage()
     {
-        var spans = new List<Activity>();
-        using var listener = new ActivityListener
-        {
-            ShouldListenTo = source => source.Name == "Graceful",
-            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
-            ActivityStopped = span =>
-            {
-                lock (spans)
-                {
-                    spans.Add(span);
-                }
-            },
-        };
-        ActivitySource.AddActivityListener(listener);
+        using var spans = new Spans();
         await using var app = await StartAsync(options =>
         {
             // Unlike any other server's that leaves while this test runs.
@@ -85,15 +71,11 @@ public sealed class Monitoring : IDisposable
         });
         await app.Host.StopAsync(TestContext.Current.CancellationToken);
         var report = await app.ReportAsync();
-        Activity[] mine;
-        lock (spans)
-        {
-            var whole = spans.Single(span => span.DisplayName == "graceful shutdown" && span.Duration == report.Duration);
-            mine = [.. spans.Where(span => span.ParentSpanId == whole.SpanId)];
-            Assert.Equal((0, "Clean"), (whole.GetTagItem("graceful.exit_code"), whole.GetTagItem("graceful.stop.outcome")));
-            Assert.Equal("stop of the host", whole.GetTagItem("graceful.stop.reason"));
-        }
-
+        var stopped = spans.Stopped();
+        var whole = stopped.Single(span => span.DisplayName == "graceful shutdown" && span.Duration == report.Duration);
+        var mine = stopped.Where(span => span.ParentSpanId == whole.SpanId).ToArray();
+        Assert.Equal((0, "Clean"), (whole.GetTagItem("graceful.exit_code"), whole.GetTagItem("graceful.stop.outcome")));
+        Assert.Equal("stop of the host", whole.GetTagItem("graceful.stop.reason"));
         Assert.Equal(report.Stages.Select(stage => ($"graceful {stage.Name}", stage.Duration)), mine.Select(span => (span.DisplayName, span.Duration)));
         Assert.Equal(["before-drain hooks", "lame duck", "closing listeners", "draining"], report.Stages.Select(stage => stage.Name));
     }

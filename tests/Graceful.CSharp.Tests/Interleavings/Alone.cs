@@ -1,5 +1,5 @@
 namespace Graceful.Tests.Interleavings;
 
-/// <summary>Races want the processors for themselves, and other tests want them back.</summary>
+/// <summary>Who runs while no other test does: a race wants the processors for itself, and some want the process.</summary>
 [CollectionDefinition(nameof(Alone), DisableParallelization = true)]
 public sealed class Alone;

@@ -168,19 +168,6 @@ public sealed class Lifecycles
     }
 
     [Fact]
-    public async Task Several_in_one_process_leave_one_by_one_and_leave_its_exit_code_alone()
-    {
-        var before = Environment.ExitCode;
-        await using var one = new Life(options => options.GracePeriod = TimeSpan.FromMilliseconds(200));
-        await using var other = new Life();
-        using var stuck = one.Graceful.Begin("stuck");
-        Assert.Equal(2, (await one.LeaveAsync()).ExitCode);
-        Assert.Equal(before, Environment.ExitCode);
-        Assert.False(other.Graceful.IsStopping);
-        Assert.Equal(0, (await other.LeaveAsync()).ExitCode);
-    }
-
-    [Fact]
     public async Task A_budget_that_does_not_fit_is_said_at_start()
     {
         await using var life = new Life(options => options.PlatformGracePeriod = TimeSpan.FromSeconds(30));

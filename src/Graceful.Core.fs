@@ -591,6 +591,9 @@ module Connection =
     /// Whether it is somebody else's, who may use it for as long as he likes.
     let isDisowned (Connection w) = w = (Gone ||| Served)
 
+    /// Whether somebody is at work on it, or has it for himself: a drain waits for whoever is. Not for what came too late for the close.
+    let isInUse (Connection w) = w &&& Tenure = Upgraded || (w &&& Tenure = Open && w >= One)
+
     /// Whether bytes that come are worked on. From one that we closed they are dropped, for nobody would wait for the work.
     let isHeard (Connection w as c) = w &&& Closing = 0u || isDisowned c
 

@@ -687,6 +687,9 @@ module Connection =
     /// How soon a sweep that found something to do comes back to see what became of it. No sweep follows another sooner.
     let sweepInterval = TimeSpan.FromMilliseconds 50L
 
+    /// When the next sweep comes, if one of those whom this one looked at wants the next look so soon.
+    let nextSweepIn soonest = longer soonest sweepInterval
+
     /// What a connection that was closed as quiet gets to end by itself. Most are gone in a moment, but thousands take
     /// their time, and to look after each of them would only cost more of it.
     let closeTime = TimeSpan.FromMilliseconds 100L
@@ -1077,7 +1080,7 @@ module Lifecycle =
 
     let private emptied policy now s = afterHooks policy now s (HookGraph.untouched policy.Hooks AfterDrain)
 
-    let private nextSweep (now: Instant) lookAgain = ValueSome(now + Connection.longer lookAgain Connection.sweepInterval)
+    let private nextSweep (now: Instant) lookAgain = ValueSome(now + Connection.nextSweepIn lookAgain)
 
     let private closeListeners now s =
         let s, told = commit s

@@ -15,8 +15,12 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     private ConnectionCell _cell;
     private List<RequestCut>? _cuts;
     private bool _told;
+    private volatile bool _isNoticePutOff;
 
     public string Id { get; } = id;
+
+    /// <summary>Whether it carries many requests at a time, so that its client is told beside them and not with one of them.</summary>
+    public virtual bool IsMultiplexed => false;
 
     /// <summary>How many requests are in flight, without those that do not count.</summary>
     public virtual int RequestsInFlight => ConnectionModule.inFlight(_cell.Now);
@@ -42,6 +46,16 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
 
     /// <summary>What a record calls it; 0 as long as no record knows it. The recorder's own.</summary>
     public int RecordNumber { get; set; }
+
+    /// <summary>When it is to be told, by the engine's clock; 0 as long as nobody asked. Belongs to <see cref="Engine.Notices"/>.</summary>
+    public long NoticeDue { get; set; }
+
+    /// <summary>Whether it waits for that moment. Belongs to <see cref="Engine.Notices"/>; read by everybody.</summary>
+    public bool IsNoticePutOff
+    {
+        get => _isNoticePutOff;
+        set => _isNoticePutOff = value;
+    }
 
     /// <summary>Whether the response head that is about to go out must carry the notice.</summary>
     public bool MustTell => ConnectionModule.mustTell(_cell.Now);
@@ -137,6 +151,15 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     {
         _told = true;
         Apply(ConnectionEvent.Tell);
+    }
+
+    /// <summary>The moment to tell it has come. Any thread.</summary>
+    public void TellIfAwaited()
+    {
+        if (ConnectionModule.awaitsNotice(_cell.Now))
+        {
+            Engine.End(this, static connection => connection.AskToClose());
+        }
     }
 
     /// <summary>Does what the core says of a connection that has been quiet for so long.</summary>
@@ -363,7 +386,11 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         switch (effect)
         {
             case ConnectionEffect.Tags.AskToClose:
-                AskToClose();
+                if (!Spread.isSpread(IsMultiplexed, ConnectionModule.phase(_cell.Now)) || Engine.Notices.IsDue(this))
+                {
+                    AskToClose();
+                }
+
                 break;
             case ConnectionEffect.Tags.Close:
                 Engine.Figures.Closed(_told);

@@ -17,6 +17,14 @@ internal sealed class FastCgiServer(IOptions<GracefulOptions> options, ILoggerFa
 
     public IReadOnlyList<ListenOptions> Endpoints => _endpoints;
 
+    /// <summary>URLs as Kestrel says them, which takes all its endpoints for HTTP.</summary>
+    public IEnumerable<string> InTruth(IEnumerable<string> urls)
+    {
+        const string Http = "http:";
+        var ours = _endpoints.Select(endpoint => endpoint.ToString()).ToHashSet();
+        return urls.Select(url => ours.Contains(url) && url.StartsWith(Http, StringComparison.Ordinal) ? "fastcgi:" + url[Http.Length..] : url);
+    }
+
     public void Use(ListenOptions endpoint)
     {
         _endpoints.Add(endpoint);

@@ -463,13 +463,7 @@ public sealed class GracefulServer : IAsyncDisposable
             BeginTurn(),
             async () =>
             {
-                var listen = await address.BindingAsync(Endpoint(tls)).ConfigureAwait(false);
-                if (address.Path is { } path)
-                {
-                    SocketFile.RemoveStale(path);
-                }
-
-                return build(listen);
+                return build(await address.BindingAsync(Endpoint(tls)).ConfigureAwait(false));
             },
             stop,
             address,

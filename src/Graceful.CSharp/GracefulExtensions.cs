@@ -119,7 +119,8 @@ public static class GracefulExtensions
     /// </summary>
     private static void TrackTransports(IServiceCollection services)
     {
-        services.AddOptions<SocketTransportOptions>().PostConfigure(static options => BoundSockets.Watch(options));
+        services.AddOptions<SocketTransportOptions>().PostConfigure<IOptions<GracefulOptions>>(
+            static (options, graceful) => BoundSockets.Watch(options, graceful.Value.UnixSocketMode));
         services.TryAddSingleton<IConnectionListenerFactory, SocketTransportFactory>();
         services.AddSingleton<KeptListenerFactory>();
         services.AddSingleton<IConnectionListenerFactory>(static provider => provider.GetRequiredService<KeptListenerFactory>());

@@ -50,6 +50,24 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
+    /// Listens on a Unix socket. A file there that a killed process left behind is replaced (on Linux); a socket that somebody listens on, and
+    /// a file that is no socket, are left alone. On the way out the file goes before the accept queue is emptied, unless it is a successor's by then.
+    /// </summary>
+    /// <param name="endpoint">A path, or an abstract name (<c>"\0name"</c>), which has no file.</param>
+    /// <param name="mode">What counts as work.</param>
+    /// <param name="graceful">The way out that it joins; null for one of its own, which knows no signals and ends nobody else.</param>
+    /// <param name="options">Options; null for the defaults. What is changed in them later has no effect.</param>
+    /// <exception cref="ArgumentNullException">The endpoint is null.</exception>
+    /// <exception cref="ArgumentException">An option is out of its bounds, or <paramref name="graceful"/> is not ours.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such mode.</exception>
+    /// <exception cref="InvalidOperationException">The way out has closed its listeners already.</exception>
+    /// <exception cref="IOException">It can't listen there; the message has the path, and why not.</exception>
+    public GracefulListener(UnixDomainSocketEndPoint endpoint, ConnectionMode mode, IGraceful? graceful = null, GracefulListenerOptions? options = null)
+        : this(SourceOf(endpoint, options), mode, graceful, options, isOpenedHere: true)
+    {
+    }
+
+    /// <summary>
     /// Serves one connection that was accepted before: the first <see cref="AcceptAsync"/> gives it, the second waits until it is closed
     /// and gives null, and the server leaves by itself then, whoever accepts or not.
     /// </summary>
@@ -71,7 +89,8 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
         }
     }
 
-    private GracefulListener(Func<RawEntrance, IRawIntake> source, ConnectionMode mode, IGraceful? graceful, GracefulListenerOptions? options)
+    private GracefulListener(
+        Func<RawEntrance, IRawIntake> source, ConnectionMode mode, IGraceful? graceful, GracefulListenerOptions? options, bool isOpenedHere = false)
     {
         if (!Enum.IsDefined(mode))
         {
@@ -84,7 +103,16 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
         _isAlone = graceful is null;
         _engine = EngineOf(graceful);
         Mode = mode;
-        _intake = source(new RawEntrance(_engine, _roster, ModeOf(mode), options.TcpKeepAlive));
+        try
+        {
+            _intake = source(new RawEntrance(_engine, _roster, ModeOf(mode), options.TcpKeepAlive));
+        }
+        catch when (_isAlone)
+        {
+            _engine.Dispose();
+            throw;
+        }
+
         if (options.Tls is { } tls)
         {
             _tls = new TlsDoor(_intake, tls, options.HandshakeLimit, _engine.Options.TimeProvider);
@@ -92,6 +120,11 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
 
         if (!_engine.Intakes.TryAdd(_intake))
         {
+            if (isOpenedHere)
+            {
+                _intake.CutAsync().GetAwaiter().GetResult();
+            }
+
             throw new InvalidOperationException("The server leaves and has closed its listeners already; nobody would close this one.");
         }
     }
@@ -299,6 +332,22 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
     {
         ListeningSocket.Check(socket, nameof(socket));
         return entrance => new RawIntake(socket, entrance, options is { IsShared: true });
+    }
+
+    private static Func<RawEntrance, IRawIntake> SourceOf(UnixDomainSocketEndPoint endpoint, GracefulListenerOptions? options)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        return entrance =>
+        {
+            try
+            {
+                return new RawIntake(UnixListener.Open(endpoint, options?.UnixSocketMode, int.MaxValue), entrance, options is { IsShared: true });
+            }
+            catch (SocketException e)
+            {
+                throw new IOException($"Can't listen on '{endpoint}': {e.Message}", e);
+            }
+        };
     }
 
     private static Func<RawEntrance, IRawIntake> SourceOf(AcceptedConnection connection, GracefulListenerOptions? options)

@@ -1,5 +1,6 @@
 using System.Net.Security;
 using Graceful.Serving;
+using Graceful.Sockets;
 
 namespace Graceful;
 
@@ -32,8 +33,20 @@ public sealed class GracefulListenerOptions
     /// </summary>
     public TimeSpan TcpKeepAlive { get; set; } = TimeSpan.FromSeconds(15);
 
+    /// <summary>
+    /// The permissions of the file of a Unix socket that the listener opens itself, which it has before anybody can connect: who may write to it
+    /// may connect. The default is <see langword="null"/>: what the process's umask leaves. Only permissions of owner, group and others; not on
+    /// Windows. It has no effect on abstract sockets, nor on sockets that the listener is given.
+    /// </summary>
+    public UnixFileMode? UnixSocketMode { get; set; }
+
     internal void Check(string parameter)
     {
+        if (UnixMode.Error(UnixSocketMode) is { } mode)
+        {
+            throw new ArgumentException(mode, parameter);
+        }
+
         if (HandshakeLimit <= TimeSpan.Zero || HandshakeLimit > TimeSpan.FromHours(1))
         {
             throw new ArgumentException($"{nameof(HandshakeLimit)} is {HandshakeLimit}; allowed is more than zero and at most 01:00:00.", parameter);

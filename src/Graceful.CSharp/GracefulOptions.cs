@@ -2,6 +2,7 @@ using System.Globalization;
 using Graceful.Core;
 using Graceful.Engine;
 using Graceful.Posix;
+using Graceful.Sockets;
 using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 
@@ -77,6 +78,13 @@ public sealed class GracefulOptions
     /// <see cref="IntakeMethod.LastCall"/>, and the report says why.
     /// </summary>
     public IntakeMethod? Intake { get; set; }
+
+    /// <summary>
+    /// The permissions of the file of each Unix socket that Kestrel listens on, which it has before anybody can connect: who may write to it may
+    /// connect. The default is <see langword="null"/>: what the process's umask leaves. Only permissions of owner, group and others; not on
+    /// Windows. It has no effect on abstract sockets, nor on sockets that somebody else opened.
+    /// </summary>
+    public UnixFileMode? UnixSocketMode { get; set; }
 
     /// <summary>Observes connections that change their phase. The default is <see langword="null"/>, which costs nothing.</summary>
     public ConnectionStateHandler? StateHandler { get; set; }
@@ -337,6 +345,11 @@ public sealed class GracefulOptions
         if (Intake is { } method && !Enum.IsDefined(method))
         {
             yield return $"{nameof(Intake)} is {method}; allowed is null or one of {string.Join(", ", Enum.GetNames<IntakeMethod>())}.";
+        }
+
+        if (UnixMode.Error(UnixSocketMode) is { } mode)
+        {
+            yield return mode;
         }
 
         if (Connection is not null && Activation is { Sockets: { Count: > 0 } sockets })

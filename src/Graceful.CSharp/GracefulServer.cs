@@ -477,13 +477,7 @@ public sealed class GracefulServer : IAsyncDisposable
                     configure += static endpoint => endpoint.UseFastCgi();
                 }
 
-                var listen = await address.BindingAsync(configure).ConfigureAwait(false);
-                if (address.Path is { } path)
-                {
-                    SocketFile.RemoveStale(path);
-                }
-
-                return build(listen);
+                return build(await address.BindingAsync(configure).ConfigureAwait(false));
             },
             stop,
             address,

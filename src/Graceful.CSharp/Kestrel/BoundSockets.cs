@@ -1,11 +1,12 @@
 using System.Net.Sockets;
+using Graceful.Sockets;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Graceful.Kestrel;
 
 /// <summary>
-/// Gives the socket transport a long accept queue, and catches the listening sockets that it creates. It binds
-/// synchronously on the caller's thread, so the last one created there belongs to the listener that was just bound.
+/// Gives the socket transport a long accept queue and Unix sockets of ours, and catches the listening sockets that it creates. It
+/// binds synchronously on the caller's thread, so the last one created there belongs to the listener that was just bound.
 /// </summary>
 internal static class BoundSockets
 {
@@ -14,7 +15,9 @@ internal static class BoundSockets
     [ThreadStatic]
     private static Socket? _last;
 
-    public static void Watch(SocketTransportOptions options)
+    /// <param name="options">Those of the socket transport.</param>
+    /// <param name="unixSocketMode">The permissions of a Unix socket's file; null for what the umask says.</param>
+    public static void Watch(SocketTransportOptions options, UnixFileMode? unixSocketMode = null)
     {
         // A full accept queue drops the last step of handshakes, and clients that believe they are connected are lost
         // when the listener closes. So the queue is as long as the system allows, unless the user chose its length.
@@ -24,7 +27,16 @@ internal static class BoundSockets
         }
 
         var create = options.CreateBoundListenSocket;
-        options.CreateBoundListenSocket = endpoint => _last = create(endpoint);
+        var isOurs = create == SocketTransportOptions.CreateDefaultBoundListenSocket;
+        options.CreateBoundListenSocket = endpoint => _last = endpoint is UnixDomainSocketEndPoint unix && isOurs
+            ? UnixListener.Open(unix, unixSocketMode, options.Backlog)
+            : Remembered(create(endpoint));
+    }
+
+    private static Socket Remembered(Socket socket)
+    {
+        UnixListener.Remember(socket);
+        return socket;
     }
 
     /// <summary>Takes the socket that was created on this thread since the last call, if one was.</summary>

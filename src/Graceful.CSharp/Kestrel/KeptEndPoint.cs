@@ -19,6 +19,7 @@ internal sealed class KeptEndPoint(Socket socket, Func<StopReason, bool>? keep) 
     public static KeptEndPoint Of(Socket listener, Func<StopReason, bool>? keep)
     {
         ListeningSocket.Check(listener, nameof(listener));
+        UnixListener.Remember(listener);
         return new KeptEndPoint(listener, keep);
     }
 

@@ -75,7 +75,7 @@ internal sealed class KeptListener(KeptEndPoint endpoint, Action<Exception> fail
         _unbound.Cancel();
         if (Volatile.Read(ref _letGo))
         {
-            Socket.Dispose();
+            UnixListener.Close(Socket);
         }
 
         return default;

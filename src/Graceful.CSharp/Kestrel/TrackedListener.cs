@@ -19,7 +19,8 @@ internal sealed class TrackedListener(
     bool borrowed,
     LifecycleEngine engine,
     GracefulOptions options,
-    ILoggerFactory loggers) : IConnectionListener, IIntake
+    ILoggerFactory loggers,
+    SocketFile? file = null) : IConnectionListener, IIntake
 {
     /// <summary>The last call is over at once; this is for an accept loop that is stuck.</summary>
     private static readonly TimeSpan LastCallLimit = TimeSpan.FromSeconds(2);
@@ -155,6 +156,12 @@ internal sealed class TrackedListener(
         {
             if (Interlocked.Exchange(ref _unbound, 1) == 0)
             {
+                if (file is not null && !_leaveTheQueue)
+                {
+                    // Where the start fails nobody has asked us to stop, and the file is still there.
+                    _ = file.Remove();
+                }
+
                 await listener.UnbindAsync(cancellationToken).ConfigureAwait(false);
             }
         }

@@ -1,5 +1,6 @@
 using System.Net;
 using Graceful.Engine;
+using Graceful.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 
@@ -23,9 +24,11 @@ internal sealed class TrackedListenerFactory(
     {
         BoundSockets.Take();
         var binding = transport.BindAsync(endpoint, cancellationToken);
-        var socket = BoundSockets.Take() ?? (endpoint as KeptEndPoint)?.Socket;
+        var bound = BoundSockets.Take();
+        var socket = bound ?? (endpoint as KeptEndPoint)?.Socket;
         var borrowed = endpoint is FileHandleEndPoint || (socket is not null && ActivatedSocket.IsOf(socket));
-        var listener = new TrackedListener(await binding.ConfigureAwait(false), socket, borrowed, engine, options, loggers);
+        var listener = new TrackedListener(
+            await binding.ConfigureAwait(false), socket, borrowed, engine, options, loggers, bound is null ? null : UnixListener.FileOf(bound));
         _ = engine.Intakes.TryAdd(listener);
         return listener;
     }

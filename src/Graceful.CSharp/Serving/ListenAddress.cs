@@ -35,21 +35,16 @@ internal sealed class ListenAddress
         _host = "";
         try
         {
-            _socket = new UnixDomainSocketEndPoint(path.StartsWith('@') ? "\0" + path[1..] : System.IO.Path.GetFullPath(path));
+            _socket = new UnixDomainSocketEndPoint(path.StartsWith('@') ? "\0" + path[1..] : Path.GetFullPath(path));
         }
         catch (ArgumentException e)
         {
             throw Bad(text, $"is no path of a socket ({e.Message.Split(" (Parameter")[0].TrimEnd('.')})");
         }
-
-        Path = path.StartsWith('@') ? null : System.IO.Path.GetFullPath(path);
     }
 
     /// <summary>Whether what connects there is a web server that speaks FastCGI.</summary>
     public bool IsFastCgi { get; }
-
-    /// <summary>The file of a Unix socket; null where there is none.</summary>
-    public string? Path { get; }
 
     /// <exception cref="ArgumentNullException">The text is null.</exception>
     /// <exception cref="FormatException">The text is no address; the message says what is wrong and what is allowed.</exception>

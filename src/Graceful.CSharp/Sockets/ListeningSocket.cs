@@ -38,15 +38,10 @@ internal static class ListeningSocket
     public static async Task<(string Method, string? Remark)> KeepOutAsync(
         Socket socket, EndPoint endpoint, IntakeMethod? wanted, TimeSpan settleTime, TimeProvider time)
     {
-        if (endpoint is UnixDomainSocketEndPoint && endpoint.ToString() is [not '@', ..] path)
-        {
-            // Whoever comes now finds no file, which says the same as a refusal. (An abstract socket, with an '@', has none.)
-            return ("last call", TryDelete(path));
-        }
-
         if (endpoint is not IPEndPoint)
         {
-            return ("last call", null);
+            // Whoever comes now finds no file, which says the same as a refusal, or finds a successor's. An abstract socket has none.
+            return ("last call", UnixListener.FileOf(socket)?.Remove() is { } why ? $"its file stayed: {why}" : null);
         }
 
         var stop = IntakeStop.Begin(socket, wanted);
@@ -62,18 +57,5 @@ internal static class ListeningSocket
             _ => "last call",
         },
             stop.Why);
-    }
-
-    private static string? TryDelete(string path)
-    {
-        try
-        {
-            File.Delete(path);
-            return null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return $"its file stayed: {e.Message}";
-        }
     }
 }

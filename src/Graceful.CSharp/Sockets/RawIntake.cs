@@ -37,6 +37,7 @@ internal sealed class RawIntake : IRawIntake
         IsShared = isShared;
         EndPoint = socket.LocalEndPoint!;
         Address = EndPoint.ToString()!;
+        UnixListener.Remember(socket);
     }
 
     public EndPoint EndPoint { get; }
@@ -364,7 +365,7 @@ internal sealed class RawIntake : IRawIntake
     {
         if (!IsShared)
         {
-            _socket.Dispose();
+            UnixListener.Close(_socket);
         }
 
         _kept.Writer.TryComplete();

@@ -25,7 +25,17 @@ internal static class ChildServer
         var builder = WebApplication.CreateSlimBuilder();
         builder.Configuration.AddCommandLine(options);
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Graceful", LogLevel.Information);
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, builder.Configuration.GetValue("port", 0)));
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            if (builder.Configuration["path"] is { } path)
+            {
+                kestrel.ListenUnixSocket(path);
+            }
+            else
+            {
+                kestrel.Listen(IPAddress.Loopback, builder.Configuration.GetValue("port", 0));
+            }
+        });
         if (kind == "systemd-first")
         {
             builder.Services.AddSingleton<IHostLifetime, SystemdLifetime>();

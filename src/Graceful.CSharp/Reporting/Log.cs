@@ -108,4 +108,7 @@ internal static partial class Log
 
     [LoggerMessage(62, LogLevel.Warning, "{Callback} of the connection tracker '{Tracker}' did not end within {Limit}, and is waited for no more")]
     public static partial void TrackerCallbackLate(ILogger log, string tracker, string callback, string limit);
+
+    [LoggerMessage(95, LogLevel.Debug, "A WebSocket of connection {ConnectionId} could not be closed")]
+    public static partial void WebSocketNotClosed(ILogger log, Exception e, string connectionId);
 }

@@ -5,6 +5,7 @@
 //   Connection   one word a connection, stepped a few times a request; an adapter applies it with CAS
 //   Gate         one word a server, stepped twice a connection; applied with CAS too
 //   Lifecycle    one value a server, stepped on edges and due times; owned by one mailbox
+// and for what asks for less than a machine a function each: Request, Use, IdleLifetime, WebSocket.
 //
 // The rules
 //   1. A step never throws. A late, repeated or impossible event changes nothing; at most the wake-up is ordered again.
@@ -114,8 +115,8 @@ type ConnectionEffect =
     /// It went to Hijacked.
     | BecameHijacked
     /// Tell the client on the next response head, or with a GOAWAY; answer with `Tell` when that is certain.
-    /// During a lame duck `Spread` says when.
-    /// One that is hijacked is asked in its own protocol, as a WebSocket is with 1001.
+    /// During a lame duck `Spread` says when. One that is hijacked is asked in its own protocol; a WebSocket is closed with 1001,
+    /// but not before the drain begins: during a lame duck it would come back at once.
     | AskToClose
     /// Nobody works on it: let it end after what was written; answer with `Ended` when it is gone.
     | Close
@@ -497,6 +498,61 @@ type Effect =
     | Exit of code: int
     /// The end was ordered, the process is still there, and somebody signals again: end it at once.
     | Terminate of code: int
+
+// ---- WebSocket ---------------------------------------------------------------------------------------------------
+
+/// The part of a frame that the next byte belongs to.
+[<RequireQualifiedAccess; Struct>]
+type FramePart =
+    /// None: the next byte begins a frame.
+    | Between
+    /// The one that says whether the payload is masked, and how long it is if that is little.
+    | Size
+    /// Two or eight bytes that say how long it is.
+    | LongSize
+    /// Four bytes.
+    | MaskingKey
+    /// What the frame carries.
+    | Payload
+    /// What came before makes no sense, so nobody knows.
+    | Garbled
+
+/// Where one direction of a WebSocket is between two of its bytes (RFC 6455, section 5.2). Payload is counted, never looked at.
+[<Struct>]
+type FrameCursor =
+    internal
+        { Part: FramePart
+          /// FIN and opcode of the frame, or of the one that has just ended.
+          First: byte
+          IsMasked: bool
+          /// How many bytes the part still lacks.
+          Missing: uint64
+          /// How long the payload is, as far as that is known.
+          Length: uint64
+          /// A message has begun whose last frame has not ended.
+          InMessage: bool }
+
+/// How far the closing handshake of a WebSocket is, as far as it is ours.
+[<Struct>]
+type ClosingHandshake =
+    /// Nobody has begun it.
+    | NotBegun
+    /// The server leaves, and says so as soon as the message ends that is being written.
+    | Due
+    /// Our Close is out. Nothing may follow it, so what the application writes from now on is dropped.
+    | Sent
+    /// The peer has answered it.
+    | Answered
+    /// The application or the peer has closed by itself, or speaks what we don't understand: we keep out of it.
+    | Theirs
+
+/// A WebSocket as the server sees it that carries it: what the application writes, and how it ends.
+[<Struct>]
+type WebSocket =
+    internal
+        { /// Where the application's writing is.
+          Written: FrameCursor
+          Closing: ClosingHandshake }
 
 // ---- IdleLifetime ------------------------------------------------------------------------------------------------
 
@@ -1390,3 +1446,194 @@ module IdleLifetime =
         | IdleLifetime.Quiet _, (IdleLifetimeEvent.BecameQuiet | IdleLifetimeEvent.Woke)
         | IdleLifetime.Busy _, IdleLifetimeEvent.Woke
         | (IdleLifetime.Expired _ | IdleLifetime.ParentCancelled), _ -> state
+
+
+/// Goes over the bytes of one direction of a WebSocket, however they are cut into reads and writes.
+module FrameCursor =
+    [<Literal>]
+    let private Final = 0x80uy
+
+    [<Literal>]
+    let private Control = 0x08uy
+
+    [<Literal>]
+    let private Close = 0x08uy
+
+    let private opcode first = first &&& 0x0Fuy
+
+    let private isControl first = first &&& Control <> 0uy
+
+    /// A WebSocket of which nothing was said.
+    let initial =
+        { Part = FramePart.Between; First = 0uy; IsMasked = false; Missing = 0UL; Length = 0UL; InMessage = false }
+
+    /// Whether something may come here that is not part of what is being said: neither a frame nor a message is under way.
+    let isBetweenMessages cursor =
+        match cursor.Part with
+        | FramePart.Between -> not cursor.InMessage
+        | FramePart.Size | FramePart.LongSize | FramePart.MaskingKey | FramePart.Payload | FramePart.Garbled -> false
+
+    /// Whether what was said makes no sense.
+    let isGarbled cursor =
+        match cursor.Part with
+        | FramePart.Garbled -> true
+        | FramePart.Between | FramePart.Size | FramePart.LongSize | FramePart.MaskingKey | FramePart.Payload -> false
+
+    /// Whether a frame has just ended.
+    let hasEnded cursor =
+        match cursor.Part with
+        | FramePart.Between -> true
+        | FramePart.Size | FramePart.LongSize | FramePart.MaskingKey | FramePart.Payload | FramePart.Garbled -> false
+
+    /// Whether the frame that has just ended is a Close, after which nothing follows.
+    let hasClosed cursor = hasEnded cursor && opcode cursor.First = Close
+
+    let private garbled cursor = { cursor with Part = FramePart.Garbled }
+
+    let private ended cursor =
+        // Control frames may come between those of a message and do not end it.
+        let inMessage = if isControl cursor.First then cursor.InMessage else cursor.First &&& Final = 0uy
+        { cursor with Part = FramePart.Between; Missing = 0UL; InMessage = inMessage }
+
+    let private payload cursor =
+        if cursor.Length = 0UL then ended cursor else { cursor with Part = FramePart.Payload; Missing = cursor.Length }
+
+    let private sized length cursor =
+        // The highest bit of a length must be zero.
+        if length > uint64 Int64.MaxValue then garbled cursor
+        elif cursor.IsMasked then { cursor with Part = FramePart.MaskingKey; Missing = 4UL; Length = length }
+        else payload { cursor with Length = length }
+
+    let private longSize bytes cursor = { cursor with Part = FramePart.LongSize; Missing = bytes; Length = 0UL }
+
+    let private first byte cursor =
+        let makesSense =
+            match opcode byte with
+            // A message goes on, and only then; text and binary begin one.
+            | 0x0uy -> cursor.InMessage
+            | 0x1uy | 0x2uy -> not cursor.InMessage
+            // Close, ping and pong are never in pieces.
+            | 0x8uy | 0x9uy | 0xAuy -> byte &&& Final <> 0uy
+            | _ -> false
+        if makesSense then { cursor with Part = FramePart.Size; First = byte } else garbled cursor
+
+    let private size byte cursor =
+        let cursor = { cursor with IsMasked = byte &&& 0x80uy <> 0uy }
+        match byte &&& 0x7Fuy with
+        | 126uy | 127uy when isControl cursor.First -> garbled cursor
+        | 126uy -> longSize 2UL cursor
+        | 127uy -> longSize 8UL cursor
+        | length -> sized (uint64 length) cursor
+
+    let private header byte cursor =
+        match cursor.Part with
+        | FramePart.Between -> first byte cursor
+        | FramePart.Size -> size byte cursor
+        | FramePart.LongSize ->
+            let length = cursor.Length <<< 8 ||| uint64 byte
+            if cursor.Missing > 1UL then { cursor with Missing = cursor.Missing - 1UL; Length = length } else sized length cursor
+        | FramePart.MaskingKey ->
+            if cursor.Missing > 1UL then { cursor with Missing = cursor.Missing - 1UL } else payload cursor
+        | FramePart.Payload
+        | FramePart.Garbled -> cursor
+
+    /// Goes on to the end of the frame, or of the bytes if that comes first. Says how many bytes that takes: at least one, if
+    /// there is one. What is garbled has no end.
+    let advance (bytes: ReadOnlySpan<byte>) (cursor: FrameCursor) : struct (int * FrameCursor) =
+        let mutable at = 0
+        let mutable now = cursor
+        let mutable goOn = bytes.Length > 0
+        while goOn do
+            match now.Part with
+            | FramePart.Garbled -> at <- bytes.Length
+            | FramePart.Payload ->
+                let some = min now.Missing (uint64 (bytes.Length - at))
+                at <- at + int some
+                now <- if some < now.Missing then { now with Missing = now.Missing - some } else ended now
+            | FramePart.Between | FramePart.Size | FramePart.LongSize | FramePart.MaskingKey ->
+                now <- header bytes[at] now
+                at <- at + 1
+            goOn <- at < bytes.Length && not (hasEnded now)
+        struct (at, now)
+
+    /// Goes over all of the bytes, and says whether one of the frames that end in them is a Close.
+    let readAll (bytes: ReadOnlySpan<byte>) (cursor: FrameCursor) : struct (bool * FrameCursor) =
+        let mutable at = 0
+        let mutable now = cursor
+        let mutable closed = false
+        while at < bytes.Length do
+            let struct (some, next) = advance (bytes.Slice at) now
+            at <- at + some
+            now <- next
+            closed <- closed || hasClosed next
+        struct (closed, now)
+
+
+/// How a server that leaves says so in a WebSocket that it only carries: with a Close of its own, between two messages.
+module WebSocket =
+    /// One that was just accepted.
+    let initial = { Written = FrameCursor.initial; Closing = NotBegun }
+
+    /// How far the closing handshake is.
+    let closing webSocket = webSocket.Closing
+
+    /// Whether the drain closes it, by what its endpoint says of its requests. Who says that they must finish ends them by
+    /// himself; without a word nobody expects the application to know that the server leaves.
+    let isTold said =
+        match said with
+        | ValueSome MustFinish -> false
+        | ValueSome(Within _ | ToldOnly | AbortAtOnce | NotCounted)
+        | ValueNone -> true
+
+    /// The server leaves: says whether its Close goes out now.
+    let ask webSocket : struct (WebSocket * bool) =
+        match webSocket.Closing with
+        | NotBegun when FrameCursor.isBetweenMessages webSocket.Written -> struct ({ webSocket with Closing = Sent }, true)
+        | NotBegun -> struct ({ webSocket with Closing = Due }, false)
+        | Due | Sent | Answered | Theirs -> struct (webSocket, false)
+
+    /// The application writes: says how many of the bytes go out, and whether our Close follows them. The others are dropped.
+    let write (bytes: ReadOnlySpan<byte>) (webSocket: WebSocket) : struct (WebSocket * int * bool) =
+        let mutable at = 0
+        let mutable now = webSocket
+        let mutable goOn = bytes.Length > 0
+        while goOn do
+            match now.Closing with
+            | Sent | Answered -> goOn <- false
+            | Theirs ->
+                at <- bytes.Length
+                goOn <- false
+            | NotBegun | Due ->
+                let struct (some, written) = FrameCursor.advance (bytes.Slice at) now.Written
+                at <- at + some
+                let closing =
+                    if FrameCursor.hasClosed written || FrameCursor.isGarbled written then Theirs
+                    elif now.Closing.IsDue && FrameCursor.isBetweenMessages written then Sent
+                    else now.Closing
+                now <- { Written = written; Closing = closing }
+                goOn <- at < bytes.Length
+        struct (now, at, webSocket.Closing.IsDue && now.Closing.IsSent)
+
+    /// It is left to the application, which says goodbye in words of its own; or a write failed, so that nobody knows where
+    /// it ended.
+    let leaveAlone webSocket =
+        match webSocket.Closing with
+        | NotBegun | Due -> { webSocket with Closing = Theirs }
+        | Sent | Answered | Theirs -> webSocket
+
+    /// A Close of the peer's came: says whether it is the answer to ours. Else the application answers it.
+    let closedByPeer webSocket : struct (WebSocket * bool) =
+        match webSocket.Closing with
+        | NotBegun | Due -> struct ({ webSocket with Closing = Theirs }, false)
+        | Sent -> struct ({ webSocket with Closing = Answered }, true)
+        | Answered | Theirs -> struct (webSocket, false)
+
+    /// How long an application may go on writing into a WebSocket that we closed, and never read, before its writes fail.
+    let deafLimit = TimeSpan.FromSeconds 1L
+
+    /// Whether a write fails because the application would never hear that we closed: it has written for so long since, and
+    /// never reads. Others have their writes dropped until they read that the peer has closed as well.
+    let isDeaf (closedFor: TimeSpan) hasRead webSocket =
+        match webSocket.Closing with
+        | Sent | Answered -> not hasRead && closedFor.Ticks >= deafLimit.Ticks
+        | NotBegun | Due | Theirs -> false

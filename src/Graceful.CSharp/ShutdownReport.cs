@@ -57,6 +57,14 @@ public sealed record ShutdownReport
     /// <summary>Connections that were reset because time ran out.</summary>
     public required long ConnectionsAborted { get; init; }
 
+    /// <summary>
+    /// WebSockets that the server closed with code 1001, "going away". Not among them are those that their application or their peer closed first.
+    /// </summary>
+    public required long WebSocketsClosed { get; init; }
+
+    /// <summary>Of these, the ones whose peer has answered; the application saw a normal close. Who did not is cut off when time is over.</summary>
+    public required long WebSocketsAnswered { get; init; }
+
     /// <summary>The oldest requests, five at most, that took longer than a second and were waited for.</summary>
     public required IReadOnlyList<HeldRequest> WaitedFor { get; init; }
 
@@ -107,6 +115,11 @@ public sealed record ShutdownReport
         Line("connections", string.Create(
             CultureInfo.InvariantCulture,
             $"{ConnectionsClosed} closed ({ConnectionsTold} told on their last response), {ConnectionsAborted} aborted"));
+        if (WebSocketsClosed > 0)
+        {
+            Line("WebSockets", string.Create(CultureInfo.InvariantCulture, $"{WebSocketsClosed} told to go (1001), {WebSocketsAnswered} answered"));
+        }
+
         foreach (var hook in Hooks)
         {
             Line("hook", hook.ToString());

@@ -46,6 +46,7 @@ internal sealed class LifecycleEngine : IDisposable
     private long _deadline = long.MaxValue;
     private bool _ready = true;
     private Instant? _drainBegan;
+    private bool _draining;
     private Task? _pausing;
 
     public LifecycleEngine(GracefulOptions options, ILogger log)
@@ -183,6 +184,9 @@ internal sealed class LifecycleEngine : IDisposable
             return works;
         }
     }
+
+    /// <summary>Whether the listeners are closed, and everybody who is left is told.</summary>
+    public bool IsDraining => Volatile.Read(ref _draining);
 
     /// <summary>Whether readiness holds.</summary>
     public bool IsReady => Volatile.Read(ref _ready);
@@ -574,6 +578,9 @@ internal sealed class LifecycleEngine : IDisposable
                 Step(GateEvent.Drain);
                 ApplyToAll(ConnectionEvent.Retire);
                 _drainBegan ??= now;
+                Volatile.Write(ref _draining, true);
+                Interlocked.MemoryBarrier();
+                ForEach(static connection => connection.SayGoodbye());
                 break;
             case { IsSweepConnections: true }:
                 Sweep(now);

@@ -186,6 +186,11 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         return again;
     }
 
+    /// <summary>The drain has begun: a protocol that knows a farewell says it now. On the mailbox, so it must not wait.</summary>
+    public virtual void SayGoodbye()
+    {
+    }
+
     /// <summary>What the drain waits for on a connection that has no requests; null when that is nothing.</summary>
     public HeldWork? Held =>
         IsHeld ? new HeldWork($"connection {Name}", TimeSpan.FromMilliseconds(Environment.TickCount64 - LastEdge)) : null;

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Graceful.Core;
 using Graceful.Engine;
+using Graceful.Reporting;
 using Graceful.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -22,6 +23,7 @@ internal sealed class KestrelConnection : TrackedConnection
     private readonly ConnectionContext _transport;
     private readonly Socket? _socket;
     private readonly List<HeldRequestFacts> _streams = [];
+    private readonly List<WebSocketStream> _webSockets = [];
     private HttpContext? _current;
     private Protocol _protocol;
     private bool _isLookedAt;
@@ -72,6 +74,11 @@ internal sealed class KestrelConnection : TrackedConnection
             Began();
             if (_protocol == Protocol.Http1)
             {
+                if (context.Request.Headers.Upgrade.Count > 0)
+                {
+                    WebSocketUpgrade.OfferUpgrade(this, context);
+                }
+
                 context.Response.OnStarting(static connection => ((KestrelConnection)connection).HeadGoesOut(), this);
             }
 
@@ -85,11 +92,55 @@ internal sealed class KestrelConnection : TrackedConnection
             }
 
             Began();
+            if (HttpMethods.IsConnect(context.Request.Method))
+            {
+                WebSocketUpgrade.OfferConnect(this, context);
+            }
+
             context.Response.OnCompleted(static stream => EndStream((HttpContext)stream), context);
         }
     }
 
     private bool IsOneAtATime => _protocol is Protocol.Http1 or Protocol.FastCgi;
+
+    /// <summary>A WebSocket that is spoken on it begins; told at once when the drain has begun.</summary>
+    public void Add(WebSocketStream webSocket)
+    {
+        lock (_webSockets)
+        {
+            _webSockets.Add(webSocket);
+        }
+
+        webSocket.Context.Response.OnCompleted(static one => ((WebSocketStream)one).Ended(), webSocket);
+
+        // The drain says that it begins and then looks who is there; so one of the two finds the other.
+        Interlocked.MemoryBarrier();
+        if (Engine.IsDraining)
+        {
+            webSocket.SayGoodbye();
+        }
+    }
+
+    public void Remove(WebSocketStream webSocket)
+    {
+        lock (_webSockets)
+        {
+            _webSockets.Remove(webSocket);
+        }
+    }
+
+    public override void SayGoodbye()
+    {
+        lock (_webSockets)
+        {
+            _webSockets.ForEach(static webSocket => webSocket.SayGoodbye());
+        }
+    }
+
+    /// <summary>A WebSocket was closed by us, or its peer has answered that.</summary>
+    public void WebSocketClosed(bool answered) => Engine.Figures.WebSocketClosed(answered);
+
+    public void WebSocketNotClosed(Exception e) => Engine.Say(log => Log.WebSocketNotClosed(log, e, Id));
 
     public override int RequestsInFlight
     {

@@ -23,6 +23,8 @@ internal sealed class DrainFigures
     private long _connectionsTold;
     private long _connectionsAborted;
     private long _connectionsRefused;
+    private long _webSocketsClosed;
+    private long _webSocketsAnswered;
     private (long Requests, long Work, long Closed, long Told) _before;
 
     public long RequestsFinished => Interlocked.Read(ref _requestsFinished) - _before.Requests;
@@ -41,6 +43,10 @@ internal sealed class DrainFigures
     public long ConnectionsAborted => Interlocked.Read(ref _connectionsAborted);
 
     public long ConnectionsRefused => Interlocked.Read(ref _connectionsRefused);
+
+    public long WebSocketsClosed => Interlocked.Read(ref _webSocketsClosed);
+
+    public long WebSocketsAnswered => Interlocked.Read(ref _webSocketsAnswered);
 
     /// <summary>The way out begins: what was counted in a drill, or before a stop that was undone, is left out. On the mailbox.</summary>
     public void Begin()
@@ -115,6 +121,9 @@ internal sealed class DrainFigures
 
         return requests;
     }
+
+    /// <summary>A WebSocket was closed by us, or its peer has answered that.</summary>
+    public void WebSocketClosed(bool answered) => Interlocked.Increment(ref answered ? ref _webSocketsAnswered : ref _webSocketsClosed);
 
     public void Refused() => Interlocked.Increment(ref _connectionsRefused);
 

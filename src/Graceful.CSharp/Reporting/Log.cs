@@ -117,4 +117,7 @@ internal static partial class Log
 
     [LoggerMessage(82, LogLevel.Warning, "The FastCGI connection {ConnectionId} was closed, because {Why}")]
     public static partial void ConnectionBroken(ILogger log, string connectionId, string why);
+
+    [LoggerMessage(95, LogLevel.Debug, "A WebSocket of connection {ConnectionId} could not be closed")]
+    public static partial void WebSocketNotClosed(ILogger log, Exception e, string connectionId);
 }

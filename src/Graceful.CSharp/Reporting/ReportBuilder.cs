@@ -87,6 +87,8 @@ internal sealed class ReportBuilder(IReadOnlyList<HookRegistration> hooks, Drain
             ConnectionsClosed = figures.ConnectionsClosed,
             ConnectionsTold = figures.ConnectionsTold,
             ConnectionsAborted = figures.ConnectionsAborted,
+            WebSocketsClosed = figures.WebSocketsClosed,
+            WebSocketsAnswered = figures.WebSocketsAnswered,
             WorkFinished = figures.WorkFinished,
             WaitedFor = figures.SlowRequests(),
             WorkWaitedFor = figures.SlowWork(),

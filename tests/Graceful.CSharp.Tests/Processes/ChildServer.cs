@@ -27,7 +27,7 @@ internal static class ChildServer
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Graceful", LogLevel.Information);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            if (builder.Configuration["path"] is { } path)
+            if (builder.Configuration["unix-socket"] is { } path)
             {
                 kestrel.ListenUnixSocket(path);
             }

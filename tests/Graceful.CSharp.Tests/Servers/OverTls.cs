@@ -44,7 +44,7 @@ public sealed class OverTls : IDisposable
     {
         using var ours = await PemPair.WriteAsync(CertificatePath, KeyPath);
         var path = Path.Combine(_folder.FullName, "socket");
-        var server = new GracefulServer(path, Serving.Ok);
+        var server = new GracefulServer($"unix:{path}", Serving.Ok);
         await using var serving = await Serving.StartAsync(server, server.ListenAndServeTlsAsync(CertificatePath, KeyPath));
         Assert.Equal($"https://unix:{path}", Assert.Single(server.Addresses));
         await serving.CloseAsync();

@@ -581,6 +581,57 @@ type IdleLifetimeEvent =
     | ParentCancelled
 
 
+// ---- Certificate -------------------------------------------------------------------------------------------------
+
+/// Why a certificate is not used.
+[<RequireQualifiedAccess; Struct>]
+type CertificateFault =
+    /// It can't be read, it is not one for servers, or its key is missing or belongs to another one.
+    | Unusable
+    /// Its time has not begun.
+    | NotYetValid
+    /// Its time is over.
+    | Expired
+
+/// What a look at the files of a certificate found.
+[<Struct>]
+type CertificateLook =
+    {
+        /// Whether every byte is as at the look before this one.
+        IsAsBefore: bool
+        /// Whether it is the one that is in use.
+        IsInUse: bool
+        /// Whether certificate and key can be read, belong together and are for servers.
+        IsUsable: bool
+        /// When its time begins, by the calendar, as it says itself.
+        NotBefore: DateTimeOffset
+        /// The last moment of its time.
+        NotAfter: DateTimeOffset
+    }
+
+/// Files of a certificate that are looked at from time to time, because somebody may write others.
+[<RequireQualifiedAccess; Struct>]
+type CertificateFiles =
+    /// Nothing was decided about these bytes yet.
+    | Fresh
+    /// It was said why they are not used.
+    | Refused
+    /// They were used, and are of no interest until they change.
+    | Settled
+
+/// What a look is followed by.
+[<RequireQualifiedAccess; Struct>]
+type CertificateVerdict =
+    /// Nothing is to be done.
+    | Keep
+    /// Somebody may be writing at this moment: look again soon.
+    | LookAgain
+    /// Say why it is not used, and keep the one that is.
+    | Refuse of CertificateFault
+    /// Use it for handshakes from now on.
+    | Take
+
+
 /// How observations of a raw socket become events.
 module Mode =
     /// The event that an observation stands for in a mode, if it stands for one.
@@ -1637,3 +1688,31 @@ module WebSocket =
         match webSocket.Closing with
         | Sent | Answered -> not hasRead && closedFor.Ticks >= deafLimit.Ticks
         | NotBegun | Due | Theirs -> false
+
+
+/// When a certificate is used, and what becomes of files that somebody may write at any time.
+module CertificateFiles =
+    /// How soon to look again at files that have just changed. Both, certificate and key, are as they were that long before they are judged: so no
+    /// pair is taken that is half written, and none refused for it.
+    let settleTime = TimeSpan.FromMilliseconds 250.0
+
+    /// Why a certificate is not used at this moment, if it is not. Both ends of its time belong to it.
+    let fault (now: DateTimeOffset) look =
+        if not look.IsUsable then ValueSome CertificateFault.Unusable
+        elif now < look.NotBefore then ValueSome CertificateFault.NotYetValid
+        elif now > look.NotAfter then ValueSome CertificateFault.Expired
+        else ValueNone
+
+    /// What a look makes of the files, and what follows. A fault is said once a change; one that only has to wait for its time is taken then.
+    let step now look files : struct (CertificateFiles * CertificateVerdict) =
+        match files with
+        | _ when not look.IsAsBefore -> struct (CertificateFiles.Fresh, CertificateVerdict.LookAgain)
+        | CertificateFiles.Settled -> struct (files, CertificateVerdict.Keep)
+        | CertificateFiles.Fresh
+        | CertificateFiles.Refused when look.IsInUse -> struct (CertificateFiles.Settled, CertificateVerdict.Keep)
+        | CertificateFiles.Fresh
+        | CertificateFiles.Refused ->
+            match fault now look with
+            | ValueNone -> struct (CertificateFiles.Settled, CertificateVerdict.Take)
+            | ValueSome _ when files = CertificateFiles.Refused -> struct (files, CertificateVerdict.Keep)
+            | ValueSome why -> struct (CertificateFiles.Refused, CertificateVerdict.Refuse why)

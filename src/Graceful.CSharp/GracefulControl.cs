@@ -23,6 +23,8 @@ internal sealed class GracefulControl(
 
     public IReadOnlyList<HeldWork> Work => engine.WorkInProgress;
 
+    public ServerCertificate? Certificate => options.Certificate;
+
     public bool IsDraining => engine.IsAskedToStop;
 
     public bool IsStopping => engine.IsAskedToStop;

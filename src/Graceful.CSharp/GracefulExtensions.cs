@@ -85,7 +85,10 @@ public static class GracefulExtensions
         });
         services.AddSingleton<IGraceful>(static provider => provider.GetRequiredService<GracefulControl>());
         services.AddSingleton<IGracefulFeature>(static provider => provider.GetRequiredService<GracefulControl>());
+        services.AddSingleton(static provider => provider.GetRequiredService<IOptions<GracefulOptions>>().Value.Certificate ?? throw new InvalidOperationException(
+            $"There is no certificate; allowed is a server with {nameof(GracefulOptions.UsePem)}, {nameof(GracefulOptions.UsePfx)} or {nameof(GracefulOptions.UseCertificate)}."));
         services.AddHostedService<PlatformBinding>();
+        services.AddHostedService<CertificateBinding>();
         services.AddHostedService<GivenBinding>();
         services.AddHostedService<HostBinding>();
         services.AddMetrics();
@@ -103,6 +106,9 @@ public static class GracefulExtensions
 
         services.AddOptions<HostOptions>().PostConfigure<IOptions<GracefulOptions>>(
             static (host, graceful) => host.ShutdownTimeout = Sum(graceful.Value.Budget(), host.ShutdownTimeout));
+
+        // Before whatever configures an endpoint, which gets the defaults that are there at that moment.
+        services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<KestrelServerOptions>, CertificateDefaults>());
 
         // The first filter is the outermost: whatever answers a request, we have seen it.
         services.Insert(0, ServiceDescriptor.Singleton<IStartupFilter, RequestTracking>());

@@ -71,6 +71,9 @@ public sealed class GracefulLifecycle : IGraceful, IEngineOwner, IAsyncDisposabl
     public IReadOnlyList<HeldWork> Work => _control.Work;
 
     /// <inheritdoc/>
+    public ServerCertificate? Certificate => _control.Certificate;
+
+    /// <inheritdoc/>
     public bool IsStopping => _control.IsStopping;
 
     /// <inheritdoc/>

@@ -113,9 +113,9 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
             throw;
         }
 
-        if (options.Tls is { } tls)
+        if (options.Tls is not null || options.Certificate is not null)
         {
-            _tls = new TlsDoor(_intake, tls, options.HandshakeLimit, _engine.Options.TimeProvider);
+            _tls = new TlsDoor(_intake, TlsTerms.Of(options), options.HandshakeLimit, _engine.Options.TimeProvider);
         }
 
         if (!_engine.Intakes.TryAdd(_intake))

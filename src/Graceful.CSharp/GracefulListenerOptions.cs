@@ -14,8 +14,14 @@ public sealed class GracefulListenerOptions
     public SslServerAuthenticationOptions? Tls { get; set; }
 
     /// <summary>
+    /// The certificate that handshakes get, which can be replaced while the listener serves. With it <see cref="Tls"/> needs none, and may be
+    /// <see langword="null"/>: then it is TLS 1.2 or 1.3. The default is null: what <see cref="Tls"/> says.
+    /// </summary>
+    public ServerCertificate? Certificate { get; set; }
+
+    /// <summary>
     /// How long a TLS handshake may take before its connection is closed. More than zero, at most an hour; the default is 10 s. Without
-    /// <see cref="Tls"/> it has no effect.
+    /// <see cref="Tls"/> and <see cref="Certificate"/> it has no effect.
     /// </summary>
     public TimeSpan HandshakeLimit { get; set; } = TimeSpan.FromSeconds(10);
 
@@ -58,10 +64,15 @@ public sealed class GracefulListenerOptions
                 $"{nameof(TcpKeepAlive)} is {TcpKeepAlive}; allowed is between 00:00:01 and {TcpProbing.Most}, or Timeout.InfiniteTimeSpan.", parameter);
         }
 
-        if (Tls is { ServerCertificate: null, ServerCertificateContext: null, ServerCertificateSelectionCallback: null })
+        if (Certificate is not null && Tls is not (null or { ServerCertificate: null, ServerCertificateContext: null, ServerCertificateSelectionCallback: null }))
+        {
+            throw new ArgumentException($"{nameof(Tls)} has a certificate and {nameof(Certificate)} is another; allowed is one of the two.", parameter);
+        }
+
+        if (Certificate is null && Tls is { ServerCertificate: null, ServerCertificateContext: null, ServerCertificateSelectionCallback: null })
         {
             throw new ArgumentException(
-                $"{nameof(Tls)} has no certificate; allowed is one in {nameof(Tls.ServerCertificate)}, {nameof(Tls.ServerCertificateContext)} or {nameof(Tls.ServerCertificateSelectionCallback)}.",
+                $"{nameof(Tls)} has no certificate; allowed is one in {nameof(Certificate)}, {nameof(Tls.ServerCertificate)}, {nameof(Tls.ServerCertificateContext)} or {nameof(Tls.ServerCertificateSelectionCallback)}.",
                 parameter);
         }
     }

@@ -3,6 +3,7 @@ using Graceful.Core;
 using Graceful.Engine;
 using Graceful.Posix;
 using Graceful.Sockets;
+using Graceful.Tls;
 using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 
@@ -19,6 +20,7 @@ public sealed class GracefulOptions
 
     private readonly List<HookRegistration> _hooks = [];
     private readonly List<Prevention> _preventions = [];
+    private Lazy<ServerCertificate>? _certificate;
 
     /// <summary>
     /// How long the server goes on accepting after its readiness failed, so that load balancers find out; meanwhile every
@@ -85,6 +87,21 @@ public sealed class GracefulOptions
     /// Windows. It has no effect on abstract sockets, nor on sockets that somebody else opened.
     /// </summary>
     public UnixFileMode? UnixSocketMode { get; set; }
+
+    /// <summary>
+    /// Whether the files of <see cref="UsePem"/> or <see cref="UsePfx"/> are watched: when they have changed, handshakes get what is in them from then on, and
+    /// no connection and no listener closes. What can't be used leaves the one in use, and the log says why. Kestrel's own watch on certificate
+    /// files, which closes listeners for seconds, is switched off in the whole process then (the AppContext switch
+    /// <c>Microsoft.AspNetCore.Server.Kestrel.DisableCertificateFileWatching</c>), unless the switch was set before; Kestrel asks for it when its first
+    /// server in the process starts. The default is false.
+    /// </summary>
+    public bool WatchCertificateFiles { get; set; }
+
+    /// <summary>
+    /// How long between two looks at files that are watched. Between 100 ms and one day; the default is 5 s. Without
+    /// <see cref="WatchCertificateFiles"/> it has no effect.
+    /// </summary>
+    public TimeSpan CertificateWatchInterval { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Observes connections that change their phase. The default is <see langword="null"/>, which costs nothing.</summary>
     public ConnectionStateHandler? StateHandler { get; set; }
@@ -154,6 +171,9 @@ public sealed class GracefulOptions
     /// <summary>The clock of the way out. The default is <see cref="TimeProvider.System"/>; tests bring their own.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
+    /// <summary>What handshakes get, read when it is asked for first; null when nothing was said about it.</summary>
+    internal ServerCertificate? Certificate => _certificate?.Value;
+
     /// <summary>What a service manager gave to this process, to be served; null when it is to be ignored.</summary>
     internal SocketActivation? Activation { get; set; }
 
@@ -215,6 +235,41 @@ public sealed class GracefulOptions
     {
         ArgumentNullException.ThrowIfNull(connection);
         (Connection, ConnectionEndpoint) = (connection, endpoint);
+        return this;
+    }
+
+    /// <summary>
+    /// Gives every HTTPS endpoint of Kestrel that has no certificate of its own this one, with TLS 1.2 and 1.3, and everything that vouches for it. It can be
+    /// replaced while the server runs: <see cref="IGraceful.Certificate"/>, <see cref="WatchCertificateFiles"/>. The last call of its kind holds.
+    /// </summary>
+    /// <param name="certificatePath">The certificate in PEM, and after it those that vouch for it.</param>
+    /// <param name="keyPath">Its key in PEM, not encrypted.</param>
+    /// <param name="chainPath">More of those that vouch for it; null when they are with the certificate.</param>
+    /// <returns>These options.</returns>
+    /// <remarks>
+    /// The files are read when the host is built or started, which fails as <see cref="ServerCertificate.FromPem"/> does. An endpoint has HTTPS when it says <c>UseHttps()</c>
+    /// or its URL begins with <c>https://</c> (with <c>CreateSlimBuilder</c> that needs <c>UseKestrelHttpsConfiguration()</c>). <c>ConfigureHttpsDefaults</c>
+    /// replaces what this does: there call <see cref="ServerCertificate.ApplyTo"/>.
+    /// </remarks>
+    /// <exception cref="ArgumentException">A path is null or empty.</exception>
+    public GracefulOptions UsePem(string certificatePath, string keyPath, string? chainPath = null) =>
+        UseCertificate(new PemSource(certificatePath, keyPath, chainPath));
+
+    /// <summary>As <see cref="UsePem"/>, from a PKCS #12 file (<c>.pfx</c>, <c>.p12</c>).</summary>
+    /// <param name="path">The file, with one certificate that has its key, and those that vouch for it.</param>
+    /// <param name="password">Its password; null for none.</param>
+    /// <returns>These options.</returns>
+    /// <exception cref="ArgumentException">The path is null or empty.</exception>
+    public GracefulOptions UsePfx(string path, string? password = null) => UseCertificate(new PfxSource(path, password));
+
+    /// <summary>As <see cref="UsePem"/>, with one that is there already: to show the same one at several servers and listeners.</summary>
+    /// <param name="certificate">The certificate.</param>
+    /// <returns>These options.</returns>
+    /// <exception cref="ArgumentNullException">The certificate is null.</exception>
+    public GracefulOptions UseCertificate(ServerCertificate certificate)
+    {
+        ArgumentNullException.ThrowIfNull(certificate);
+        _certificate = new Lazy<ServerCertificate>(certificate);
         return this;
     }
 
@@ -347,6 +402,16 @@ public sealed class GracefulOptions
             yield return $"{nameof(Intake)} is {method}; allowed is null or one of {string.Join(", ", Enum.GetNames<IntakeMethod>())}.";
         }
 
+        if (CertificateWatchInterval < CertificateWatch.Shortest || CertificateWatchInterval > CertificateWatch.Longest)
+        {
+            yield return Text(nameof(CertificateWatchInterval), CertificateWatchInterval, $"between {CertificateWatch.Shortest} and {CertificateWatch.Longest}");
+        }
+
+        if (WatchCertificateFiles && !HasCertificateFiles)
+        {
+            yield return $"{nameof(WatchCertificateFiles)} is true, and there are no files; allowed is true with {nameof(UsePem)} or {nameof(UsePfx)}.";
+        }
+
         if (UnixMode.Error(UnixSocketMode) is { } mode)
         {
             yield return mode;
@@ -415,6 +480,8 @@ public sealed class GracefulOptions
         }
     }
 
+    private bool HasCertificateFiles => _certificate is { IsValueCreated: false } or { Value.Source: not null };
+
     internal static bool IsIdleLimit(TimeSpan limit) => limit >= TimeSpan.FromMilliseconds(1) && limit <= TimeSpan.FromDays(30);
 
     /// <summary>From the trigger to the exit at the latest; <see cref="Timeout.InfiniteTimeSpan"/> when nothing limits it.</summary>
@@ -446,6 +513,12 @@ public sealed class GracefulOptions
         [.. hooks.Select(hook => hook.ToCore())]);
 
     private FSharpResult<Hook[], FSharpList<HookFault>> Arrange() => HookGraph.arrange(ListModule.OfSeq(_hooks.Select(hook => hook.ToCore())));
+
+    private GracefulOptions UseCertificate(CertificateSource source)
+    {
+        _certificate = new Lazy<ServerCertificate>(() => ServerCertificate.Of(source));
+        return this;
+    }
 
     private GracefulOptions Add(
         string name, bool afterDrain, TimeSpan limit, Func<StopReason, CancellationToken, Task> hook, IEnumerable<string>? after, HookFailurePolicy onFailure)

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Graceful.Engine;
 using Graceful.FastCgi;
 using Graceful.Kestrel;
@@ -148,7 +149,7 @@ public sealed class GracefulServer : IAsyncDisposable
     public static Task<ShutdownReport> ListenAndServeAsync(string address, RequestDelegate handler, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        return Default.ListenAsync(ListenAddress.Parse(address), Default.Tls, pem: null, handler, stop);
+        return Default.ListenAsync(ListenAddress.Parse(address), Default.Tls, certificate: null, handler, stop);
     }
 
     /// <inheritdoc cref="ListenAndServeAsync(string, RequestDelegate, CancellationToken)"/>
@@ -159,7 +160,9 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <param name="handler">What answers requests.</param>
     /// <param name="stop">When it fires, the server leaves in order; nothing prevents that, and nobody can undo it.</param>
     /// <exception cref="UnauthorizedAccessException">One of the files may not be read. At once.</exception>
-    /// <exception cref="CryptographicException">The files are no certificate and no key, or no pair. At once.</exception>
+    /// <exception cref="CryptographicException">
+    /// The files are no certificate and no key, or no pair, it is not for servers, or it is not its time: the message says which. At once.
+    /// </exception>
     public static Task<ShutdownReport> ListenAndServeTlsAsync(
         string address, string certificatePath, string keyPath, RequestDelegate handler, CancellationToken stop = default)
     {
@@ -190,7 +193,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <exception cref="IOException">It can't listen there.</exception>
     /// <exception cref="OptionsValidationException">The options make no sense.</exception>
     public Task<ShutdownReport> ListenAndServeAsync(CancellationToken stop = default) =>
-        ListenAsync(NeedAddress(), Tls, pem: null, NeedHandler(), stop);
+        ListenAsync(NeedAddress(), Tls, certificate: null, NeedHandler(), stop);
 
     /// <inheritdoc cref="ListenAndServeAsync(CancellationToken)"/>
     /// <summary>Listens with TLS at <see cref="Address"/> and serves until it is closed.</summary>
@@ -198,7 +201,9 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <param name="keyPath">Its key in PEM, not encrypted.</param>
     /// <param name="stop">When it fires, the server leaves in order; nothing prevents that, and nobody can undo it.</param>
     /// <exception cref="UnauthorizedAccessException">One of the files may not be read. At once.</exception>
-    /// <exception cref="CryptographicException">The files are no certificate and no key, or no pair. At once.</exception>
+    /// <exception cref="CryptographicException">
+    /// The files are no certificate and no key, or no pair, it is not for servers, or it is not its time: the message says which. At once.
+    /// </exception>
     public Task<ShutdownReport> ListenAndServeTlsAsync(string certificatePath, string keyPath, CancellationToken stop = default) =>
         ListenTlsAsync(NeedAddress(), certificatePath, keyPath, NeedHandler(), stop);
 
@@ -317,6 +322,30 @@ public sealed class GracefulServer : IAsyncDisposable
 
         return this;
     }
+
+    /// <summary>
+    /// Shows another certificate from now on: handshakes that begin from then on get it, and no connection and no listener closes. Of what is
+    /// served now, by <see cref="ListenAndServeTlsAsync(string, string, CancellationToken)"/> or with <see cref="GracefulOptions.UsePem"/> or its like; the next time it serves
+    /// it begins with the first one again.
+    /// </summary>
+    /// <inheritdoc cref="ServerCertificate.Replace" path="/param"/>
+    /// <inheritdoc cref="ServerCertificate.Replace" path="/exception"/>
+    /// <exception cref="InvalidOperationException">It does not serve yet, or serves without such a certificate.</exception>
+    public void ReplaceCertificate(X509Certificate2 certificate, X509Certificate2Collection? chain = null) =>
+        NeedCertificate().Replace(certificate, chain);
+
+    /// <summary>As <see cref="ReplaceCertificate(X509Certificate2, X509Certificate2Collection?)"/>, from files in PEM.</summary>
+    /// <inheritdoc cref="ServerCertificate.FromPem" path="/param"/>
+    /// <inheritdoc cref="ServerCertificate.FromPem" path="/exception"/>
+    /// <exception cref="InvalidOperationException">It does not serve yet, or serves without such a certificate.</exception>
+    public void ReplaceCertificateFromPem(string certificatePath, string keyPath, string? chainPath = null) =>
+        NeedCertificate().ReplaceFromPem(certificatePath, keyPath, chainPath);
+
+    /// <summary>As <see cref="ReplaceCertificate(X509Certificate2, X509Certificate2Collection?)"/>, from a PKCS #12 file.</summary>
+    /// <inheritdoc cref="ServerCertificate.FromPfx" path="/param"/>
+    /// <inheritdoc cref="ServerCertificate.FromPfx" path="/exception"/>
+    /// <exception cref="InvalidOperationException">It does not serve yet, or serves without such a certificate.</exception>
+    public void ReplaceCertificateFromPfx(string path, string? password = null) => NeedCertificate().ReplaceFromPfx(path, password);
 
     /// <summary>
     /// Changes the options of the hosts that this server builds, hooks included; called each time it serves. There
@@ -444,21 +473,13 @@ public sealed class GracefulServer : IAsyncDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(certificatePath);
         ArgumentException.ThrowIfNullOrEmpty(keyPath);
-        var pem = new PemFiles(certificatePath, keyPath);
-        Action<HttpsConnectionAdapterOptions> tls = pem.ApplyTo;
-        try
-        {
-            return ListenAsync(address, tls + Tls, pem, handler, stop);
-        }
-        catch
-        {
-            pem.Dispose();
-            throw;
-        }
+        var certificate = ServerCertificate.FromPem(certificatePath, keyPath);
+        Action<HttpsConnectionAdapterOptions> tls = certificate.ApplyTo;
+        return ListenAsync(address, tls + Tls, certificate, handler, stop);
     }
 
     private Task<ShutdownReport> ListenAsync(
-        ListenAddress address, Action<HttpsConnectionAdapterOptions>? tls, IDisposable? pem, RequestDelegate handler, CancellationToken stop)
+        ListenAddress address, Action<HttpsConnectionAdapterOptions>? tls, ServerCertificate? certificate, RequestDelegate handler, CancellationToken stop)
     {
         if (address.IsFastCgi && tls is not null)
         {
@@ -466,7 +487,7 @@ public sealed class GracefulServer : IAsyncDisposable
                 $"At '{address}' FastCGI is spoken, which has no TLS; allowed is an address of HTTP, 'unix:/run/server.sock' for instance, or no TLS.");
         }
 
-        var build = Builder(handler);
+        var build = Builder(handler, certificate);
         return RunAsync(
             BeginTurn(),
             async () =>
@@ -480,8 +501,7 @@ public sealed class GracefulServer : IAsyncDisposable
                 return build(await address.BindingAsync(configure).ConfigureAwait(false));
             },
             stop,
-            address,
-            pem);
+            address);
     }
 
     private Task<ShutdownReport> AcceptAsync(Socket listener, Func<StopReason, bool>? keep, RequestDelegate handler, CancellationToken stop)
@@ -509,12 +529,13 @@ public sealed class GracefulServer : IAsyncDisposable
     }
 
     /// <summary>What is set now holds for the host that is built then.</summary>
-    private Func<Action<KestrelServerOptions>, WebApplication> Builder(RequestDelegate handler)
+    private Func<Action<KestrelServerOptions>, WebApplication> Builder(RequestDelegate handler, ServerCertificate? certificate = null)
     {
         lock (_state)
         {
             var (loggers, observe) = (LoggerFactory, StateHandler);
-            Action<GracefulOptions>[] options = [graceful => graceful.StateHandler = observe, .. _options, _signals.KeepFrom];
+            Action<GracefulOptions>[] certificates = certificate is null ? [] : [graceful => graceful.UseCertificate(certificate)];
+            Action<GracefulOptions>[] options = [graceful => graceful.StateHandler = observe, .. _options, .. certificates, _signals.KeepFrom];
             Action<KestrelServerOptions>[] kestrel = [.. _kestrel];
             return listen => InnerHost.Build(loggers, All(options), All([listen, .. kestrel]), handler);
         }
@@ -549,11 +570,10 @@ public sealed class GracefulServer : IAsyncDisposable
     }
 
     private async Task<ShutdownReport> RunAsync(
-        Turn turn, Func<Task<WebApplication>> build, CancellationToken stop, ListenAddress? address = null, IDisposable? pem = null)
+        Turn turn, Func<Task<WebApplication>> build, CancellationToken stop, ListenAddress? address = null)
     {
         try
         {
-            using var _ = pem;
             var app = await build().ConfigureAwait(false);
             ShutdownReport report;
             await using (app.ConfigureAwait(false))
@@ -632,6 +652,10 @@ public sealed class GracefulServer : IAsyncDisposable
 
         return settings.Where(setting => setting.IsSet).Select(setting => setting.Name);
     }
+
+    private ServerCertificate NeedCertificate() =>
+        (Current.Started is { IsCompletedSuccessfully: true, Result.Certificate: { } certificate } ? certificate : null) ?? throw new InvalidOperationException(
+            $"There is no certificate to replace; allowed is a server that serves with {nameof(ListenAndServeTlsAsync)}, {nameof(GracefulOptions.UsePem)} or {nameof(GracefulOptions.UsePfx)}.");
 
     private RequestDelegate NeedHandler() => Handler ?? throw new InvalidOperationException($"{nameof(Handler)} is not set: there is nothing that answers.");
 }

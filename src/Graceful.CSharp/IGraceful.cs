@@ -25,6 +25,12 @@ public interface IGraceful
     /// <summary>The work that is going on, the oldest first: a snapshot. See <see cref="Begin"/>.</summary>
     IReadOnlyList<HeldWork> Work { get; }
 
+    /// <summary>
+    /// The certificate that handshakes get, to replace it while the server runs; also a service of the host by itself. Null without
+    /// <see cref="GracefulOptions.UsePem"/>, <see cref="GracefulOptions.UsePfx"/> or <see cref="GracefulOptions.UseCertificate(ServerCertificate)"/>. Any thread.
+    /// </summary>
+    ServerCertificate? Certificate { get; }
+
     /// <summary>Whether the way out has begun, for whatever reason.</summary>
     bool IsStopping { get; }
 

@@ -249,3 +249,46 @@ module GracefulSettings =
     /// <param name="connection">The connection; <c>AcceptedConnection.Current</c> is the one that was given to this process.</param>
     /// <param name="options">The options.</param>
     let useAcceptedConnection (connection: AcceptedConnection) (options: GracefulOptions) = options.UseAcceptedConnection connection
+
+    /// <summary>
+    /// Gives every HTTPS endpoint without a certificate of its own this one, from files in PEM; see <see cref="M:Graceful.GracefulOptions.UsePem(System.String,System.String,System.String)"/>.
+    /// </summary>
+    /// <param name="certificatePath">The certificate, and after it those that vouch for it.</param>
+    /// <param name="keyPath">Its key, not encrypted.</param>
+    /// <param name="options">The options.</param>
+    let usePem (certificatePath: string) (keyPath: string) (options: GracefulOptions) = options.UsePem(certificatePath, keyPath)
+
+    /// <summary>As <c>usePem</c>, with more of those that vouch for the certificate in a file of their own.</summary>
+    /// <param name="certificatePath">The certificate, and after it those that vouch for it.</param>
+    /// <param name="keyPath">Its key, not encrypted.</param>
+    /// <param name="chainPath">More of those that vouch for it.</param>
+    /// <param name="options">The options.</param>
+    let usePemWithChain (certificatePath: string) (keyPath: string) (chainPath: string) (options: GracefulOptions) =
+        options.UsePem(certificatePath, keyPath, chainPath)
+
+    /// <summary>As <c>usePem</c>, from a PKCS #12 file.</summary>
+    /// <param name="path">The file, with one certificate that has its key, and those that vouch for it.</param>
+    /// <param name="password">Its password; <c>None</c> for none.</param>
+    /// <param name="options">The options.</param>
+    let usePfx (path: string) (password: string option) (options: GracefulOptions) =
+        options.UsePfx(path, Option.toObj password)
+
+    /// <summary>As <c>usePem</c>, with a certificate that is there already.</summary>
+    /// <param name="certificate">The certificate; other servers and listeners may show it too.</param>
+    /// <param name="options">The options.</param>
+    let useCertificate (certificate: ServerCertificate) (options: GracefulOptions) = options.UseCertificate certificate
+
+    /// <summary>Watches the certificate's files, so that handshakes get what is in them when they have changed; by default they are not.</summary>
+    /// <param name="interval">How long between two looks, between 100 ms and one day.</param>
+    /// <param name="options">The options.</param>
+    let watchCertificateFiles (interval: TimeSpan) (options: GracefulOptions) =
+        options.WatchCertificateFiles <- true
+        options.CertificateWatchInterval <- interval
+        options
+
+    /// <summary>The permissions of the file of each Unix socket; by default what the umask leaves.</summary>
+    /// <param name="mode">Of owner, group and others: who may write may connect.</param>
+    /// <param name="options">The options.</param>
+    let unixSocketMode (mode: IO.UnixFileMode) (options: GracefulOptions) =
+        options.UnixSocketMode <- Nullable mode
+        options

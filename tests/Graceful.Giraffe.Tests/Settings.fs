@@ -144,6 +144,11 @@ let private settings: (string * (GracefulOptions -> GracefulOptions) * (Graceful
       "PlatformGracePeriod", platformGracePeriod second, (fun o -> o.PlatformGracePeriod = Nullable second)
       "NotifyServiceManager", notifyServiceManager false, (fun o -> not o.NotifyServiceManager)
       "ExitCodes", exitCodes (fun codes -> codes.TimedOut <- 0), (fun o -> o.ExitCodes.TimedOut = 0)
+      "WatchCertificateFiles", watchCertificateFiles second, (fun o -> o.WatchCertificateFiles)
+      "CertificateWatchInterval", watchCertificateFiles second, (fun o -> o.CertificateWatchInterval = second)
+      "UnixSocketMode",
+      unixSocketMode IO.UnixFileMode.UserWrite,
+      (fun o -> o.UnixSocketMode = Nullable IO.UnixFileMode.UserWrite)
       "OwnsProcess", ownsProcess false, (fun o -> not o.OwnsProcess)
       "TimeProvider", timeProvider clock, (fun o -> obj.ReferenceEquals(o.TimeProvider, clock)) ]
 

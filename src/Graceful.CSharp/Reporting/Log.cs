@@ -109,6 +109,26 @@ internal static partial class Log
     [LoggerMessage(62, LogLevel.Warning, "{Callback} of the connection tracker '{Tracker}' did not end within {Limit}, and is waited for no more")]
     public static partial void TrackerCallbackLate(ILogger log, string tracker, string callback, string limit);
 
+    [LoggerMessage(70, LogLevel.Information, "Handshakes get the certificate {Certificate}")]
+    public static partial void CertificateUsed(ILogger log, string certificate);
+
+    [LoggerMessage(71, LogLevel.Information, "From now on handshakes get the certificate {Certificate}")]
+    public static partial void CertificateReplaced(ILogger log, string certificate);
+
+    [LoggerMessage(72, LogLevel.Warning, "{Why} Handshakes go on to get {Certificate}")]
+    public static partial void CertificateRefused(ILogger log, string why, string certificate);
+
+    [LoggerMessage(73, LogLevel.Information,
+        "The files of the certificate are watched. Kestrel's own watch on certificate files, which closes listeners for seconds when one changes, is switched off in this process, unless Kestrel was used in it before")]
+    public static partial void CertificateWatched(ILogger log);
+
+    [LoggerMessage(74, LogLevel.Warning,
+        "No endpoint has asked for the certificate {Certificate}. It is for those with HTTPS and no certificate of their own; ConfigureHttpsDefaults takes its place, unless it calls ServerCertificate.ApplyTo")]
+    public static partial void CertificateNotUsed(ILogger log, string certificate);
+
+    [LoggerMessage(75, LogLevel.Error, "The files of the certificate could not be looked at; the next look comes all the same")]
+    public static partial void CertificateWatchFailed(ILogger log, Exception e);
+
     [LoggerMessage(80, LogLevel.Error, "{Method} {Path} failed on the FastCGI connection {ConnectionId}")]
     public static partial void RequestFailed(ILogger log, Exception e, string method, string path, string connectionId);
 

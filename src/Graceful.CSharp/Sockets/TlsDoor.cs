@@ -7,7 +7,7 @@ namespace Graceful.Sockets;
 /// Stands between the accept queue and the user: connections come out of it authenticated. Handshakes run beside each other, so a slow
 /// one holds up nobody.
 /// </summary>
-internal sealed class TlsDoor(IRawIntake intake, SslServerAuthenticationOptions tls, TimeSpan limit, TimeProvider time) : IDisposable
+internal sealed class TlsDoor(IRawIntake intake, TlsTerms tls, TimeSpan limit, TimeProvider time) : IDisposable
 {
     /// <summary>Who shakes hands or waits to be asked for; the others wait in the queue of the kernel.</summary>
     private const int MostAtTheDoor = 1024;
@@ -79,7 +79,7 @@ internal sealed class TlsDoor(IRawIntake intake, SslServerAuthenticationOptions 
         var stream = new SslStream(connection.Plain, leaveInnerStreamOpen: false);
         try
         {
-            await stream.AuthenticateAsServerAsync(tls, over.Token).ConfigureAwait(false);
+            await stream.AuthenticateAsServerAsync(tls.Now, over.Token).ConfigureAwait(false);
             connection.Use(stream);
             if (!_ready.Writer.TryWrite(connection))
             {

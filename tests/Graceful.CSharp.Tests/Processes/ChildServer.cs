@@ -27,7 +27,7 @@ internal static class ChildServer
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Graceful", LogLevel.Information);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            if (builder.Configuration["unix-socket"] is { } path)
+            if (builder.Configuration["socket"] is { } path)
             {
                 kestrel.ListenUnixSocket(path);
             }
@@ -36,6 +36,12 @@ internal static class ChildServer
                 kestrel.Listen(IPAddress.Loopback, builder.Configuration.GetValue("port", 0));
             }
         });
+        if (kind == "watched-certificate")
+        {
+            builder.WebHost.UseKestrelHttpsConfiguration();
+            builder.Logging.AddFilter("Microsoft.AspNetCore.Server.Kestrel", LogLevel.Debug);
+        }
+
         if (kind == "systemd-first")
         {
             builder.Services.AddSingleton<IHostLifetime, SystemdLifetime>();
@@ -44,7 +50,7 @@ internal static class ChildServer
         builder.AddGraceful(graceful =>
         {
             builder.Configuration.Bind(graceful);
-            AddHooks(graceful, kind);
+            AddHooks(graceful, kind, builder.Configuration);
         });
         AddServices(builder.Services, kind);
         if (kind == "before-build")
@@ -112,10 +118,13 @@ internal static class ChildServer
         return Environment.ExitCode;
     }
 
-    private static void AddHooks(GracefulOptions graceful, string kind)
+    private static void AddHooks(GracefulOptions graceful, string kind, ConfigurationManager configuration)
     {
         switch (kind)
         {
+            case "watched-certificate":
+                graceful.UsePem(configuration["cert"]!, configuration["key"]!);
+                break;
             case "failing-hook":
                 graceful.OnDrained("flush", TimeSpan.FromSeconds(5), (_, _) => throw new InvalidOperationException("disk full"));
                 break;

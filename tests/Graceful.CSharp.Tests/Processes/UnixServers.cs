@@ -15,7 +15,7 @@ public sealed class UnixServers : IDisposable
     [Fact]
     public async Task The_next_one_comes_to_the_path_of_one_that_was_killed()
     {
-        using (var killed = Child.Start("plain", "--unix-socket", Address))
+        using (var killed = Child.Start("plain", "--socket", Address))
         {
             await killed.Said("LISTENING");
             killed.Kill(Signal.Kill);
@@ -23,7 +23,7 @@ public sealed class UnixServers : IDisposable
         }
 
         Assert.True(File.Exists(Address));
-        using var next = Child.Start("plain", "--unix-socket", Address);
+        using var next = Child.Start("plain", "--socket", Address);
         await next.Said("LISTENING");
         using (var client = await RawClient.ConnectAsync(new UnixDomainSocketEndPoint(Address)))
         {
@@ -38,7 +38,7 @@ public sealed class UnixServers : IDisposable
     [Fact]
     public async Task SIGTERM_under_load_loses_no_request()
     {
-        using var child = Child.Start("plain", "--unix-socket", Address);
+        using var child = Child.Start("plain", "--socket", Address);
         await child.Said("LISTENING");
         var (served, refused) = (0, 0);
         var lost = new System.Collections.Concurrent.ConcurrentQueue<string>();

@@ -146,6 +146,8 @@ public sealed class Joined
 
     private sealed class Foreign : IGraceful
     {
+        public ServerCertificate? Certificate => null;
+
         public CancellationToken Stopping => default;
 
         public CancellationToken Aborting => default;

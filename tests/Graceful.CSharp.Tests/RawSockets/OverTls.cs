@@ -1,5 +1,10 @@
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Runtime.Versioning;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using Graceful.Sockets;
+using Graceful.Tests.Servers;
 using Graceful.Tests.Support;
 
 namespace Graceful.Tests.RawSockets;
@@ -50,7 +55,7 @@ public sealed class OverTls
         var accepting = rig.AcceptAsync();
         var silent = await rig.ConnectAsync();
         var half = await rig.ConnectAsync();
-        await half.SayAsync("\u0016\u0003\u0001");
+        await half.SendAsync(HalfAHello.Bytes);
         var wrong = await rig.ConnectAsync();
         await wrong.SayAsync("GET / HTTP/1.1\r\n\r\n");
         await using var client = await HandshakeAsync(await rig.ConnectAsync());
@@ -144,6 +149,78 @@ public sealed class OverTls
             await late.HearAsync();
         });
         await Limits.Until(() => rig.Listener.Connections.Values.Sum() == 0, "nobody is left");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_certificate_is_replaced_under_a_listener_and_who_is_connected_stays(bool withTerms)
+    {
+        using var first = PemPair.Make();
+        var certificate = ServerCertificate.From(first);
+        var terms = withTerms ? new SslServerAuthenticationOptions { ApplicationProtocols = [new SslApplicationProtocol("line")] } : null;
+        await using var rig = new Rig(ConnectionMode.Automatic, options: new GracefulListenerOptions { Certificate = certificate, Tls = terms });
+        var accepting = rig.AcceptAsync();
+        await using var client = await CertificateFolder.HandshakeAsync(await rig.ConnectAsync(), applications: [new SslApplicationProtocol("line")]);
+        Assert.Equal(first.Thumbprint, client.RemoteCertificate!.GetCertHashString());
+        Assert.Equal(withTerms ? "line" : "", client.NegotiatedApplicationProtocol.ToString());
+        Assert.InRange(client.SslProtocol, SslProtocols.Tls12, SslProtocols.Tls13);
+        var server = await accepting;
+        using var second = PemPair.Make();
+        certificate.Replace(second);
+        accepting = rig.AcceptAsync();
+        await using var next = await CertificateFolder.HandshakeAsync(await rig.ConnectAsync(), applications: [new SslApplicationProtocol("line")]);
+        Assert.Equal(second.Thumbprint, next.RemoteCertificate!.GetCertHashString());
+        Assert.NotNull(await accepting);
+        await client.SayAsync("still");
+        Assert.Equal("still", await server.HearAsync());
+
+        // The user's own terms are not touched: another listener may have them as well.
+        Assert.Null(terms?.ServerCertificateContext);
+    }
+
+    [Fact]
+    public void Two_certificates_are_one_too_many()
+    {
+        using var ours = PemPair.Make();
+        var options = WithTls();
+        options.Certificate = ServerCertificate.From(ours);
+        using var socket = Servers.Sockets.Listening();
+        var e = Assert.Throws<ArgumentException>(() => new GracefulListener(socket, ConnectionMode.Automatic, options: options));
+        Assert.Contains("Tls has a certificate and Certificate is another", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    [SupportedOSPlatform("linux")]
+    public void Terms_are_copied_whole()
+    {
+        using var ours = PemPair.Make();
+        using var store = new X509Chain();
+        var terms = new SslServerAuthenticationOptions
+        {
+            AllowRenegotiation = true,
+            AllowRsaPkcs1Padding = false,
+            AllowRsaPssPadding = false,
+            AllowTlsResume = false,
+            ApplicationProtocols = [],
+            CertificateChainPolicy = store.ChainPolicy,
+            CertificateRevocationCheckMode = X509RevocationMode.Offline,
+            CipherSuitesPolicy = new CipherSuitesPolicy([TlsCipherSuite.TLS_AES_128_GCM_SHA256]),
+            ClientCertificateRequired = true,
+            EnabledSslProtocols = SslProtocols.Tls13,
+            RemoteCertificateValidationCallback = Certificate.IsOurs,
+        };
+        var copy = TlsTerms.CopyOf(terms);
+        var plain = new SslServerAuthenticationOptions();
+        foreach (var property in typeof(SslServerAuthenticationOptions).GetProperties().Where(property => property.CanWrite))
+        {
+            if (!property.Name.StartsWith("ServerCertificate", StringComparison.Ordinal) && property.Name != nameof(terms.EncryptionPolicy))
+            {
+                Assert.False(Equals(property.GetValue(plain), property.GetValue(terms)), $"{property.Name} is not set here");
+            }
+
+            Assert.Equal(property.GetValue(terms), property.GetValue(copy));
+        }
     }
 
     private static async Task<SslStream> HandshakeAsync(Socket client)

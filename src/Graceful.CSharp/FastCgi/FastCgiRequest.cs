@@ -309,7 +309,7 @@ internal sealed class FastCgiRequest :
     {
     }
 
-    public Task StartAsync(CancellationToken cancellationToken = default) => HasStarted ? Task.CompletedTask : StartAndFlushAsync(cancellationToken);
+    public Task StartAsync(CancellationToken cancellationToken = default) => HasStarted ? Task.CompletedTask : StartAsync(isEnd: false).AsTask();
 
     public Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken = default) =>
         SendFileFallback.SendFileAsync(_responseStream, path, offset, count, cancellationToken);
@@ -386,8 +386,6 @@ internal sealed class FastCgiRequest :
         Variables.Dispose();
         _writer.Dispose();
     }
-
-    private async Task StartAndFlushAsync(CancellationToken cancellationToken) => await _writer.FlushAsync(cancellationToken).ConfigureAwait(false);
 
     private async Task<Exception?> FinishResponseAsync()
     {

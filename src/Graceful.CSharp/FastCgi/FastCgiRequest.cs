@@ -222,6 +222,8 @@ internal sealed class FastCgiRequest :
     {
         (Id, KeepsConnection) = (id, keepsConnection);
         _number++;
+        // A web server may begin the next request in the middle of a body that nobody wanted.
+        Body?.Break();
         Variables.Clear();
         _writer.Clear();
         _starting.Clear();
@@ -347,7 +349,7 @@ internal sealed class FastCgiRequest :
         var mustAbort = false;
         if (failure is not null && !IsAborted)
         {
-            Log.RequestFailed(_connection.Log, failure, Method, Path, ConnectionId);
+            Report(failure);
             mustAbort = HasStarted;
             if (!HasStarted)
             {
@@ -372,6 +374,9 @@ internal sealed class FastCgiRequest :
         _writer.BeginHead(status, null, _responseHeaders, isEnd: true);
         return _connection.EndAsync(_writer, default, applicationStatus: 0, mustAbort: false);
     }
+
+    /// <summary>Something of the application's failed.</summary>
+    public void Report(Exception failure) => Log.RequestFailed(_connection.Log, failure, Method, Path, ConnectionId);
 
     public void MustAllowBlocking(string instead)
     {
@@ -427,7 +432,7 @@ internal sealed class FastCgiRequest :
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Log.RequestFailed(_connection.Log, e, Method, Path, ConnectionId);
+            Report(e);
             _starting.Clear();
             _responseHeaders.Clear();
             await StartAsync(isEnd: true).ConfigureAwait(false);
@@ -453,7 +458,7 @@ internal sealed class FastCgiRequest :
             catch (Exception e)
 #pragma warning restore CA1031
             {
-                Log.RequestFailed(_connection.Log, e, Method, Path, ConnectionId);
+                Report(e);
             }
         }
     }

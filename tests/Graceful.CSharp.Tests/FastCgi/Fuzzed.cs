@@ -32,7 +32,7 @@ public sealed class Fuzzed
         var records = 0;
         for (var number = 0; records < Count; number++)
         {
-            var dice = new Random(HashCode.Combine(Seed, number));
+            var dice = new Random(unchecked((Seed * 1_000_003) + number));
             var stream = Make(dice, out var made);
             records += made;
             try

@@ -149,6 +149,7 @@ let private settings: (string * (GracefulOptions -> GracefulOptions) * (Graceful
       "UnixSocketMode",
       unixSocketMode IO.UnixFileMode.UserWrite,
       (fun o -> o.UnixSocketMode = Nullable IO.UnixFileMode.UserWrite)
+      "FastCgi", fastCgiLimits (fun limits -> limits.MaxParamsCount <- 7), (fun o -> o.FastCgi.MaxParamsCount = 7)
       "OwnsProcess", ownsProcess false, (fun o -> not o.OwnsProcess)
       "TimeProvider", timeProvider clock, (fun o -> obj.ReferenceEquals(o.TimeProvider, clock)) ]
 

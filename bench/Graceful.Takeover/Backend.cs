@@ -20,11 +20,27 @@ internal sealed partial class Backend(bool plain) : IDisposable
 
     public int HealthPort { get; } = FreePort();
 
+    /// <summary>
+    /// One that nobody has, and that the system gives to no client by itself: while a server is away, the connections of thousands of
+    /// requests would soon have its port.
+    /// </summary>
     public static int FreePort()
     {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+        for (var attempt = 0; attempt < 100; attempt++)
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                socket.Bind(new IPEndPoint(IPAddress.Loopback, Random.Shared.Next(20_000, 32_000)));
+                return ((IPEndPoint)socket.LocalEndPoint!).Port;
+            }
+            catch (SocketException)
+            {
+                // Somebody has it.
+            }
+        }
+
+        throw new InvalidOperationException("100 ports from 20000 to 32000 were tried, and none is free.");
     }
 
     /// <summary>Completes when it accepts.</summary>

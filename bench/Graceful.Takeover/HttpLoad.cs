@@ -19,10 +19,19 @@ internal sealed class HttpLoad : IAsyncDisposable
     private readonly Tally _tally;
     private readonly Task _loops;
 
-    public HttpLoad(int port, Tally tally)
+    /// <param name="port">Where it asks.</param>
+    /// <param name="tally">What it got.</param>
+    /// <param name="fresh">Whether it takes a new connection for each request.</param>
+    public HttpLoad(int port, Tally tally, bool fresh = false)
     {
         _tally = tally;
-        _client = new HttpClient(new SocketsHttpHandler { UseProxy = false, EnableMultipleHttp2Connections = true, ConnectCallback = ConnectAsync })
+        _client = new HttpClient(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            EnableMultipleHttp2Connections = true,
+            PooledConnectionLifetime = fresh ? TimeSpan.Zero : Timeout.InfiniteTimeSpan,
+            ConnectCallback = ConnectAsync,
+        })
         {
             BaseAddress = new Uri($"http://127.0.0.1:{port}"),
             Timeout = TimeSpan.FromSeconds(20),

@@ -53,13 +53,14 @@ async Task<bool> TakeOverAsync(bool plain)
     using var proxy = await Proxy.StartAsync(pair);
     var clients = new (string Name, Tally Tally)[]
     {
-        ("h2load, HTTP/2 proxy", new()), ("HttpClient, HTTP/2 proxy", new()), ("HttpClient, TCP proxy", new()),
+        ("h2load, HTTP/2 proxy", new()), ("HttpClient, HTTP/2 proxy", new()), ("HttpClient, TCP proxy", new()), ("HttpClient, TCP, connects", new()),
     };
     var took = new List<TimeSpan>();
     var codes = new List<int>();
     await using (new HttpLoad(proxy.HttpPort, clients[1].Tally))
     {
         await using var told = new HttpLoad(proxy.TcpPort, clients[2].Tally);
+        await using var fresh = new HttpLoad(proxy.TcpPort, clients[3].Tally, fresh: true);
         for (var stop = 0; stop < stops; stop++)
         {
             var turn = stop % 2;
@@ -86,6 +87,11 @@ async Task<bool> TakeOverAsync(bool plain)
         {
             Console.WriteLine($"    {many}: {why}");
         }
+    }
+
+    foreach (var word in clients.Any(client => client.Tally.Failed > 0) ? proxy.Words.TakeLast(12) : [])
+    {
+        Console.WriteLine($"    HAProxy: {word}");
     }
 
     took.Sort();

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Sockets;
 
@@ -12,18 +13,25 @@ internal sealed class Proxy : IDisposable
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("takeover");
+    private readonly ConcurrentQueue<string> _words = new();
     private readonly Process _process;
 
     private Proxy(IReadOnlyList<Backend> servers)
     {
         var file = Path.Combine(_folder.FullName, "haproxy.cfg");
         File.WriteAllText(file, Configuration(servers));
-        _process = Process.Start(new ProcessStartInfo("haproxy", ["-q", "-db", "-f", file])) ?? throw new InvalidOperationException("HAProxy did not start.");
+        _process = Process.Start(new ProcessStartInfo("haproxy", ["-q", "-db", "-f", file]) { RedirectStandardOutput = true })
+            ?? throw new InvalidOperationException("HAProxy did not start.");
+        _process.OutputDataReceived += (_, line) => _words.Enqueue(line.Data ?? "");
+        _process.BeginOutputReadLine();
     }
 
     public int HttpPort { get; } = Backend.FreePort();
 
     public int TcpPort { get; } = Backend.FreePort();
+
+    /// <summary>What it says of requests that it could not have served, and of servers that come and go.</summary>
+    public IEnumerable<string> Words => _words.Where(word => word.Length > 0);
 
     private string StatusSocket => Path.Combine(_folder.FullName, "status");
 
@@ -75,8 +83,12 @@ internal sealed class Proxy : IDisposable
             global
                 stats socket {StatusSocket} mode 600 level user
                 maxconn 4000
+                log stdout format raw local0
 
             defaults
+                log global
+                option httplog
+                option dontlog-normal
                 timeout connect 5s
                 timeout client 60s
                 timeout server 60s
@@ -95,6 +107,7 @@ internal sealed class Proxy : IDisposable
 
             frontend tcp
                 mode tcp
+                option tcplog
                 bind 127.0.0.1:{TcpPort}
                 default_backend tcp
 

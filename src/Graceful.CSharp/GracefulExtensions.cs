@@ -1,5 +1,6 @@
 using Graceful;
 using Graceful.Engine;
+using Graceful.Hubs;
 using Graceful.Kestrel;
 using Graceful.Platform;
 using Graceful.Posix;
@@ -7,6 +8,7 @@ using Graceful.Reporting;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Internal;
@@ -104,6 +106,9 @@ public static class GracefulExtensions
         // The first filter is the outermost: whatever answers a request, we have seen it.
         services.Insert(0, ServiceDescriptor.Singleton<IStartupFilter, RequestTracking>());
         TrackTransports(services);
+
+        services.AddSingleton<HubConnections>();
+        services.AddOptions<HubOptions>().Configure<HubConnections>(static (hubs, connections) => hubs.AddFilter(connections));
 
         services.AddHealthChecks().AddCheck<ReadinessCheck>("graceful", tags: ["ready"]);
         return services;

@@ -543,7 +543,7 @@ type ClosingHandshake =
     | Sent
     /// The peer has answered it.
     | Answered
-    /// The application or the peer has closed by itself, or speaks what we don't understand: we keep out of it.
+    /// The application or the peer has closed by itself, or a write failed: we keep out of it.
     | Theirs
 
 /// A WebSocket as the server sees it that carries it: what the application writes, and how it ends.
@@ -1524,8 +1524,8 @@ module FrameCursor =
         | FramePart.Between -> not cursor.InMessage
         | FramePart.Size | FramePart.LongSize | FramePart.MaskingKey | FramePart.Payload | FramePart.Garbled -> false
 
-    /// Whether what was said makes no sense.
-    let isGarbled cursor =
+    /// Whether what was said makes no sense. Between two messages it is then never again.
+    let internal isGarbled cursor =
         match cursor.Part with
         | FramePart.Garbled -> true
         | FramePart.Between | FramePart.Size | FramePart.LongSize | FramePart.MaskingKey | FramePart.Payload -> false
@@ -1658,7 +1658,7 @@ module WebSocket =
                 let struct (some, written) = FrameCursor.advance (bytes.Slice at) now.Written
                 at <- at + some
                 let closing =
-                    if FrameCursor.hasClosed written || FrameCursor.isGarbled written then Theirs
+                    if FrameCursor.hasClosed written then Theirs
                     elif now.Closing.IsDue && FrameCursor.isBetweenMessages written then Sent
                     else now.Closing
                 now <- { Written = written; Closing = closing }

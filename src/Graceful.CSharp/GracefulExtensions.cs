@@ -1,6 +1,7 @@
 using Graceful;
 using Graceful.Engine;
 using Graceful.FastCgi;
+using Graceful.Hubs;
 using Graceful.Kestrel;
 using Graceful.Platform;
 using Graceful.Posix;
@@ -10,6 +11,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Hosting.Internal;
@@ -114,6 +116,9 @@ public static class GracefulExtensions
         services.Insert(0, ServiceDescriptor.Singleton<IStartupFilter, RequestTracking>());
         TrackTransports(services);
         CaptureApplication(services);
+
+        services.AddSingleton<HubConnections>();
+        services.AddOptions<HubOptions>().Configure<HubConnections>(static (hubs, connections) => hubs.AddFilter(connections));
 
         services.AddHealthChecks().AddCheck<ReadinessCheck>("graceful", tags: ["ready"]);
         return services;

@@ -28,6 +28,7 @@ internal sealed class LifecycleEngine : IDisposable
     private readonly TaskCompletionSource<ShutdownReport> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ShutdownReport> _reported = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _hostStop = new();
+    private readonly CancellationTokenSource _draining = new();
     private readonly CancellationTokenSource _aborting = new();
     private readonly ILogger _log;
     private readonly BackgroundLog _words = new();
@@ -46,7 +47,6 @@ internal sealed class LifecycleEngine : IDisposable
     private long _deadline = long.MaxValue;
     private bool _ready = true;
     private Instant? _drainBegan;
-    private bool _draining;
     private Task? _pausing;
 
     public LifecycleEngine(GracefulOptions options, ILogger log)
@@ -186,7 +186,10 @@ internal sealed class LifecycleEngine : IDisposable
     }
 
     /// <summary>Whether the listeners are closed, and everybody who is left is told.</summary>
-    public bool IsDraining => Volatile.Read(ref _draining);
+    public bool IsDraining => _draining.IsCancellationRequested;
+
+    /// <summary>Fires when the listeners are closed, for what is no connection of ours; who comes later asks <see cref="IsDraining"/>.</summary>
+    public CancellationToken Draining => _draining.Token;
 
     /// <summary>Whether readiness holds.</summary>
     public bool IsReady => Volatile.Read(ref _ready);
@@ -578,7 +581,7 @@ internal sealed class LifecycleEngine : IDisposable
                 Step(GateEvent.Drain);
                 ApplyToAll(ConnectionEvent.Retire);
                 _drainBegan ??= now;
-                Volatile.Write(ref _draining, true);
+                _ = _draining.CancelAsync();
                 Interlocked.MemoryBarrier();
                 ForEach(static connection => connection.SayGoodbye());
                 break;

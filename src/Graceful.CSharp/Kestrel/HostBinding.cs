@@ -1,6 +1,7 @@
 using Graceful.Core;
 using Graceful.Engine;
 using Graceful.FastCgi;
+using Graceful.Hubs;
 using Graceful.Posix;
 using Graceful.Reporting;
 using Microsoft.AspNetCore.Connections;
@@ -43,6 +44,12 @@ internal sealed class HostBinding(
             engine.StartHooksAfter(application.ApplicationStopping.WaitHandle);
             engine.HostStop.Register(application.StopApplication);
             engine.StartedUp();
+            if (services.GetService<HubConnections>() is { } hubs)
+            {
+                // The last one to register is the first to be called: before SignalR, which has registered when its hubs were mapped.
+                application.ApplicationStopping.Register(() => hubs.SayGoodbye().Wait(HubConnections.GoodbyeLimit));
+            }
+
             if (Interlocked.Exchange(ref _rehearsed, 1) == 0)
             {
                 _ = RehearseAsync();

@@ -61,6 +61,7 @@ internal sealed class WebSocketUpgrade : IHttpUpgradeFeature, IHttpExtendedConne
         var said = _context.GetEndpoint()?.Metadata.GetMetadata<DrainAttribute>()?.Policy;
         var isTold = WebSocketModule.isTold(said is { } policy ? FSharpValueOption<DrainPolicy>.NewValueSome(policy) : FSharpValueOption<DrainPolicy>.ValueNone);
         var webSocket = new WebSocketStream(stream, _connection, _context, isTold);
+        _context.Features.Set(webSocket);
         _connection.Add(webSocket);
         return webSocket;
     }

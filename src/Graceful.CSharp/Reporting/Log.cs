@@ -140,4 +140,7 @@ internal static partial class Log
 
     [LoggerMessage(95, LogLevel.Debug, "A WebSocket of connection {ConnectionId} could not be closed")]
     public static partial void WebSocketNotClosed(ILogger log, Exception e, string connectionId);
+
+    [LoggerMessage(96, LogLevel.Debug, "The hub connection {ConnectionId} could not be closed in order")]
+    public static partial void HubNotClosed(ILogger log, Exception e, string connectionId);
 }

@@ -38,20 +38,38 @@ let output exe arguments =
     started.WaitForExit()
     text
 
-let has tool = output "sh" [ "-c"; $"command -v {tool} || true" ] <> ""
+/// Programs that are not .NET's, which tests and targets run for real, and the package of Debian's that has each.
+let packages =
+    Map [ "bash", "bash"
+          "systemd-socket-activate", "systemd"
+          "systemd-analyze", "systemd"
+          "setpriv", "util-linux"
+          "wrk", "wrk"
+          "nginx", "nginx-light"
+          "lighttpd", "lighttpd"
+          "cgi-fcgi", "libfcgi-bin"
+          "haproxy", "haproxy"
+          "h2load", "nghttp2-client" ]
 
-/// A tool from Debian's packages that a target cannot do without.
-let need tool package =
-    if not (has tool) then
-        printfn $"Installing {package}, which this target needs for '{tool}'..."
+/// What the tests of the library run: socket activation and a check of units (no systemd has to run), and the servers, proxies and clients of others.
+let programsOfTests = [ "bash"; "systemd-socket-activate"; "systemd-analyze"; "nginx"; "lighttpd"; "cgi-fcgi"; "haproxy"; "h2load" ]
+
+/// Servers are in sbin, where only root looks by himself.
+let has tool = output "sh" [ "-c"; $"PATH=$PATH:/usr/sbin:/sbin; command -v {tool} || true" ] <> ""
+
+/// Programs that a target cannot do without. All that are missing are installed at once.
+let need (tools: string list) =
+    let missing = tools |> List.filter (has >> not)
+    if not missing.IsEmpty then
+        let names = missing |> List.map (fun tool -> $"'{tool}'") |> String.concat ", "
+        let wanted = missing |> List.map (fun tool -> packages[tool]) |> List.distinct |> String.concat " "
+        printfn $"Installing {wanted}, for {names}, which this target needs..."
         let apt = "apt-get"
-        if not (has apt) || exitCodeOf "sh" [ "-c"; $"apt-get update -qq && apt-get install -y -qq {package} >/dev/null" ] [] <> 0 then
-            fail $"'{tool}' is missing and could not be installed; please install the package {package} and try again."
-
-/// Its socket activation and its check of units, as programs; no systemd has to run.
-let needSystemd () =
-    need "systemd-socket-activate" "systemd"
-    need "systemd-analyze" "systemd"
+        // The lists may be older than the packages, and without a network they are better than none.
+        let install = $"apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {wanted}"
+        let installed = has apt && exitCodeOf "sh" [ "-c"; $"({install}) >/dev/null" ] [] = 0
+        if not installed || not (List.forall has missing) then
+            fail $"{names}: missing, and could not be installed (that takes Debian or Ubuntu, root and a network). Please install {wanted} and try again."
 
 let needIPv6Loopback () =
     try
@@ -129,8 +147,7 @@ let test (only: string list) =
         only.IsEmpty || List.exists (fun (o: string) -> project.Contains(o, StringComparison.OrdinalIgnoreCase)) only
     // What is missing is said before anything takes its time.
     if isWanted "Graceful.CSharp.Tests" then
-        needSystemd ()
-        need "bash" "bash"
+        need programsOfTests
         needIPv6Loopback ()
     built.Force()
     Directory.CreateDirectory "artifacts/tests" |> ignore
@@ -177,7 +194,7 @@ let demo () =
 let losses (options: string list) =
     let runs = match options with [ runs ] -> runs | _ -> "20"
     built.Force()
-    need "setpriv" "util-linux"
+    need [ "setpriv" ]
     let unprivileged = "setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all --inh-caps -all"
     let asNobody label = (hello label "").Replace($"{label}=", $"{label}={unprivileged} ")
     let isRoot = (output "id" [ "-u" ]).Trim() = "0"
@@ -199,7 +216,7 @@ let losses (options: string list) =
 /// Requests a second of `GET /`, in turn plain, graceful, and with hooks, work, health checks and metrics: wrk on one thread
 /// with 64 connections.
 let throughput (rounds: int) =
-    need "wrk" "wrk"
+    need [ "wrk" ]
     let least = 0.98
     let kinds = [ "plain", 5071, [ "--plain" ]; "graceful", 5072, []; "everything", 5073, [ "--everything" ] ]
     let servers = [ for _, port, options in kinds -> start "dotnet" ([ program "Hello"; "--port"; string port ] @ options) [] true ]
@@ -277,7 +294,7 @@ let soakIdle (options: string list) =
     if not (Seq.forall Char.IsAsciiDigit activations) || activations.TrimStart '0' = "" then
         fail $"'{activations}' is not a number of activations, as in: soak-idle 10000"
     built.Force()
-    needSystemd ()
+    need [ "systemd-socket-activate" ]
     printfn $"{activations} activations with an idle limit of 200 ms, 4 threads of clients: 0 lost and 0 refused are promised."
     let server = [ "dotnet"; program "Activated"; "--IdleLimit"; "00:00:00.2" ]
     exit (exitCodeOf "dotnet" ([ program "Graceful.Doorkeeper"; "--activations"; activations; "--idle-limit"; "200"; "--" ] @ server) [])

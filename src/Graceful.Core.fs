@@ -585,6 +585,10 @@ module Connection =
     /// Whether we are leaving, as far as this connection is concerned.
     let isRetiring (Connection w) = w &&& Retiring <> 0u
 
+    /// Whether a connection is kept behind the response whose client asked for that, where nothing but the close tells him that we are
+    /// leaving (FastCGI). So one that is leaving, or that was closed meanwhile, is not kept, whatever he asked for.
+    let isKept (asked: bool) (Connection w) = asked && w &&& (Tenure ||| Retiring) = Open
+
     /// Whether the transport is gone, or somebody else's.
     let isGone (Connection w) = w &&& Tenure = Gone
 

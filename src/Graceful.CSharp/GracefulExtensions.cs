@@ -1,11 +1,14 @@
 using Graceful;
 using Graceful.Engine;
+using Graceful.FastCgi;
 using Graceful.Kestrel;
 using Graceful.Platform;
 using Graceful.Posix;
 using Graceful.Reporting;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -104,6 +107,7 @@ public static class GracefulExtensions
         // The first filter is the outermost: whatever answers a request, we have seen it.
         services.Insert(0, ServiceDescriptor.Singleton<IStartupFilter, RequestTracking>());
         TrackTransports(services);
+        CaptureApplication(services);
 
         services.AddHealthChecks().AddCheck<ReadinessCheck>("graceful", tags: ["ready"]);
         return services;
@@ -131,6 +135,21 @@ public static class GracefulExtensions
                     provider.GetRequiredService<IOptions<GracefulOptions>>().Value,
                     provider.GetRequiredService<GivenListeners>(),
                     provider.GetRequiredService<ILoggerFactory>()));
+            }
+        }
+    }
+
+    /// <summary>FastCGI endpoints serve what Kestrel is given to serve.</summary>
+    private static void CaptureApplication(IServiceCollection services)
+    {
+        services.AddSingleton<FastCgiServer>();
+        for (var index = 0; index < services.Count; index++)
+        {
+            var server = services[index];
+            if (server.ServiceType == typeof(IServer) && !server.IsKeyedService && server.ImplementationType?.Assembly == typeof(KestrelServerOptions).Assembly)
+            {
+                services[index] = ServiceDescriptor.Singleton<IServer>(provider => new ApplicationCapture(
+                    (IServer)Make(server, provider), provider.GetRequiredService<FastCgiServer>()));
             }
         }
     }

@@ -139,6 +139,9 @@ public sealed class GracefulOptions
     /// </summary>
     public bool OwnsProcess { get; set; } = true;
 
+    /// <summary>How much web servers may ask of endpoints that speak FastCGI (<c>UseFastCgi</c>). Every default is valid.</summary>
+    public FastCgiLimits FastCgi { get; } = new();
+
     /// <summary>The clock of the way out. The default is <see cref="TimeProvider.System"/>; tests bring their own.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
@@ -352,6 +355,11 @@ public sealed class GracefulOptions
         }
 
         foreach (var error in ExitCodes.Errors())
+        {
+            yield return error;
+        }
+
+        foreach (var error in FastCgi.Errors())
         {
             yield return error;
         }

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Graceful.Engine;
+using Graceful.FastCgi;
 using Graceful.Kestrel;
 using Graceful.Posix;
 using Graceful.Serving;
@@ -60,8 +61,9 @@ public sealed class GracefulServer : IAsyncDisposable
 
     /// <summary>
     /// Where to listen: <c>:7000</c> on all interfaces, <c>127.0.0.1:7000</c>, <c>[::1]:7000</c>, <c>localhost:7000</c> on both loopback
-    /// addresses, <c>name:7000</c> on the first IPv4 address of a name or else its first, <c>unix:/run/server.sock</c>,
-    /// <c>/run/server.sock</c>, <c>./server.sock</c>, and <c>@name</c> for an abstract socket. Port 0 means one that is free, see
+    /// addresses, <c>name:7000</c> on the first IPv4 address of a name or else its first, <c>unix:/run/server.sock</c>, and <c>@name</c> for an abstract
+    /// socket: all these speak HTTP. A path, <c>/run/server.sock</c> or <c>./server.sock</c>, is a Unix socket that speaks FastCGI, and so does whatever is written behind
+    /// <c>fastcgi:</c>, <c>fastcgi://127.0.0.1:9000</c> or <c>fastcgi:@name</c> for instance. Port 0 means one that is free, see
     /// <see cref="Addresses"/>; <c>localhost:0</c> is <c>127.0.0.1:0</c>. The default is null.
     /// </summary>
     /// <exception cref="ArgumentNullException">It is set to null.</exception>
@@ -141,7 +143,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// <returns>The report, when everybody has left.</returns>
     /// <exception cref="ArgumentNullException">The address or the handler is null. At once.</exception>
     /// <exception cref="FormatException">The address is none. At once; the message says what is wrong, and what is allowed.</exception>
-    /// <exception cref="InvalidOperationException"><see cref="Default"/> serves already. At once.</exception>
+    /// <exception cref="InvalidOperationException"><see cref="Default"/> serves already, or FastCGI is to be spoken over TLS. At once.</exception>
     /// <exception cref="IOException">It can't listen there.</exception>
     public static Task<ShutdownReport> ListenAndServeAsync(string address, RequestDelegate handler, CancellationToken stop = default)
     {
@@ -183,7 +185,7 @@ public sealed class GracefulServer : IAsyncDisposable
     /// A Unix socket that nobody listens on, left behind by a process that was killed, is removed (on Linux); any other file, and
     /// a socket that somebody listens on, makes it fail.
     /// </remarks>
-    /// <exception cref="InvalidOperationException">There is no address or no handler, or it serves already. At once.</exception>
+    /// <exception cref="InvalidOperationException">There is no address or no handler, it serves already, or FastCGI is to be spoken over TLS. At once.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed. At once.</exception>
     /// <exception cref="IOException">It can't listen there.</exception>
     /// <exception cref="OptionsValidationException">The options make no sense.</exception>
@@ -458,12 +460,24 @@ public sealed class GracefulServer : IAsyncDisposable
     private Task<ShutdownReport> ListenAsync(
         ListenAddress address, Action<HttpsConnectionAdapterOptions>? tls, IDisposable? pem, RequestDelegate handler, CancellationToken stop)
     {
+        if (address.IsFastCgi && tls is not null)
+        {
+            throw new InvalidOperationException(
+                $"At '{address}' FastCGI is spoken, which has no TLS; allowed is an address of HTTP, 'unix:/run/server.sock' for instance, or no TLS.");
+        }
+
         var build = Builder(handler);
         return RunAsync(
             BeginTurn(),
             async () =>
             {
-                var listen = await address.BindingAsync(Endpoint(tls)).ConfigureAwait(false);
+                var configure = Endpoint(tls);
+                if (address.IsFastCgi)
+                {
+                    configure += static endpoint => endpoint.UseFastCgi();
+                }
+
+                var listen = await address.BindingAsync(configure).ConfigureAwait(false);
                 if (address.Path is { } path)
                 {
                     SocketFile.RemoveStale(path);
@@ -579,7 +593,7 @@ public sealed class GracefulServer : IAsyncDisposable
         {
             await using var closing = stop.Register(turn.MustEnd).ConfigureAwait(false);
             await app.StartAsync(CancellationToken.None).ConfigureAwait(false);
-            turn.Start(app.Urls);
+            turn.Start(app.Services.GetRequiredService<FastCgiServer>().InTruth(app.Urls));
             await app.WaitForShutdownAsync(CancellationToken.None).ConfigureAwait(false);
             var report = await engine.Reported.ConfigureAwait(false);
             by = report.Reason.Signal;

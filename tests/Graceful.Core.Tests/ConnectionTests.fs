@@ -72,7 +72,9 @@ let ``the word does what the naive model does, in every word and on every event`
         && Connection.inFlight word = model.InFlight
         && Connection.isRetiring word = model.Retiring
         && Connection.isGone word = (model.Tenure = Gone)
-        && Connection.mustTell word = (model.Tenure = Open && model.Retiring))
+        && Connection.mustTell word = (model.Tenure = Open && model.Retiring)
+        && Connection.isKept true word = (model.Tenure = Open && not model.Retiring)
+        && not (Connection.isKept false word))
 
 [<Fact>]
 let ``the walk is the whole space`` () =

@@ -1,5 +1,6 @@
 using Graceful.Core;
 using Graceful.Engine;
+using Graceful.FastCgi;
 using Graceful.Posix;
 using Graceful.Reporting;
 using Microsoft.AspNetCore.Connections;
@@ -56,11 +57,16 @@ internal sealed class HostBinding(
     public Task StartedAsync(CancellationToken cancellationToken)
     {
         GuardServices();
+        if (services.GetService<FastCgiServer>() is { Endpoints.Count: > 0, Application: null })
+        {
+            throw new InvalidOperationException("The endpoints that speak FastCGI have no application: call UseKestrel before AddGraceful, not after it.");
+        }
+
         if (transports.FirstOrDefault(transport => transport is not TrackedListenerFactory) is { } foreign)
         {
             Log.ConnectionsUntracked(loggers.CreateLogger(Log.Category), foreign.GetType().Name);
         }
-        else if (services.GetService(typeof(IServer)) is { } server && server.GetType().Assembly != KestrelAssembly)
+        else if (Server is { } server && server.GetType().Assembly != KestrelAssembly)
         {
             Log.ConnectionsUntracked(loggers.CreateLogger(Log.Category), server.GetType().Name);
         }
@@ -87,7 +93,7 @@ internal sealed class HostBinding(
             report = await engine.Exited.ConfigureAwait(false);
         }
 
-        if ((report.ConnectionsAborted > 0 || engine.Figures.HaveGivenUp) && services.GetService(typeof(IServer)) is IServer server
+        if ((report.ConnectionsAborted > 0 || engine.Figures.HaveGivenUp) && Server is { } server
             && server.GetType().Assembly == KestrelAssembly)
         {
             // Kestrel would wait for requests that ignore their abort as long as the host lets it. Stopped with a
@@ -107,6 +113,8 @@ internal sealed class HostBinding(
 
     private static System.Reflection.Assembly KestrelAssembly =>
         typeof(Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions).Assembly;
+
+    private IServer? Server => services.GetService<IServer>() is var server && server is ApplicationCapture capture ? capture.Kestrel : server;
 
     private void GuardServices()
     {

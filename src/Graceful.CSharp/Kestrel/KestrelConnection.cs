@@ -44,6 +44,9 @@ internal sealed class KestrelConnection : TrackedConnection
 
         /// <summary>Many at a time, and the notice is a GOAWAY.</summary>
         Multiplexed,
+
+        /// <summary>One request at a time, and the notice is that the connection ends right behind it.</summary>
+        FastCgi,
     }
 
     /// <summary>How Kestrel lets one connection be closed; set when it takes the connection up.</summary>
@@ -51,6 +54,9 @@ internal sealed class KestrelConnection : TrackedConnection
 
     /// <summary>What Kestrel's heartbeat calls every second: time-outs, and for HTTP/2 a look at whether it is over.</summary>
     public Action? Tick { get; set; }
+
+    /// <summary>What its requests say of their protocol is that between the web server and its client.</summary>
+    public void SpeakFastCgi() => _protocol = Protocol.FastCgi;
 
     /// <summary>A request came by.</summary>
     public void Begin(HttpContext context)
@@ -60,11 +66,15 @@ internal sealed class KestrelConnection : TrackedConnection
             _protocol = NoticeHeader.IsHeardBy(context.Request) ? Protocol.Http1 : Protocol.Multiplexed;
         }
 
-        if (_protocol == Protocol.Http1)
+        if (IsOneAtATime)
         {
             _current = context;
             Began();
-            context.Response.OnStarting(static connection => ((KestrelConnection)connection).HeadGoesOut(), this);
+            if (_protocol == Protocol.Http1)
+            {
+                context.Response.OnStarting(static connection => ((KestrelConnection)connection).HeadGoesOut(), this);
+            }
+
             context.Response.OnCompleted(static connection => ((KestrelConnection)connection).End(), this);
         }
         else
@@ -79,6 +89,8 @@ internal sealed class KestrelConnection : TrackedConnection
         }
     }
 
+    private bool IsOneAtATime => _protocol is Protocol.Http1 or Protocol.FastCgi;
+
     public override int RequestsInFlight
     {
         get
@@ -89,7 +101,7 @@ internal sealed class KestrelConnection : TrackedConnection
                 return 0;
             }
 
-            if (_protocol == Protocol.Http1)
+            if (IsOneAtATime)
             {
                 return _current is { } current && !new HeldRequestFacts(Id, current, LastEdge).IsCounted ? 0 : inFlight;
             }
@@ -124,7 +136,7 @@ internal sealed class KestrelConnection : TrackedConnection
 
     protected override IReadOnlyList<HeldRequestFacts> InFlight()
     {
-        if (_protocol != Protocol.Http1)
+        if (!IsOneAtATime)
         {
             return _streams;
         }
@@ -141,7 +153,7 @@ internal sealed class KestrelConnection : TrackedConnection
 
     protected override void GiveUp(RequestCut cut)
     {
-        if (_protocol == Protocol.Http1)
+        if (IsOneAtATime)
         {
             // What was cut off took its connection with it.
             CutOff();

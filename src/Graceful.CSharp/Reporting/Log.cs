@@ -108,4 +108,13 @@ internal static partial class Log
 
     [LoggerMessage(62, LogLevel.Warning, "{Callback} of the connection tracker '{Tracker}' did not end within {Limit}, and is waited for no more")]
     public static partial void TrackerCallbackLate(ILogger log, string tracker, string callback, string limit);
+
+    [LoggerMessage(80, LogLevel.Error, "{Method} {Path} failed on the FastCGI connection {ConnectionId}")]
+    public static partial void RequestFailed(ILogger log, Exception e, string method, string path, string connectionId);
+
+    [LoggerMessage(81, LogLevel.Information, "A request was refused on the FastCGI connection {ConnectionId} with {Status}: {Why}")]
+    public static partial void RequestRefused(ILogger log, string connectionId, string status, string why);
+
+    [LoggerMessage(82, LogLevel.Warning, "The FastCGI connection {ConnectionId} was closed, because {Why}")]
+    public static partial void ConnectionBroken(ILogger log, string connectionId, string why);
 }

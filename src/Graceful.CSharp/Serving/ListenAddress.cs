@@ -5,27 +5,32 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Graceful.Serving;
 
-/// <summary>Where to listen, as people write it: <c>:7000</c>, <c>[::1]:80</c>, <c>localhost:80</c>, <c>unix:/run/x.sock</c>.</summary>
+/// <summary>
+/// Where to listen, as people write it: <c>:7000</c>, <c>[::1]:80</c>, <c>localhost:80</c>, <c>unix:/run/x.sock</c>; and with FastCGI
+/// <c>/run/x.sock</c>, <c>fastcgi://127.0.0.1:9000</c>.
+/// </summary>
 internal sealed class ListenAddress
 {
     private const string Allowed =
-        "allowed are ':7000' for all interfaces, '127.0.0.1:7000', '[::1]:7000', 'localhost:7000', 'name:7000', 'unix:/run/server.sock', "
-        + "'/run/server.sock', './server.sock' and '@name' for an abstract socket; a port is a number from 0, which means any free one, to 65535, 'http' or 'https'";
+        "allowed are ':7000' for all interfaces, '127.0.0.1:7000', '[::1]:7000', 'localhost:7000', 'name:7000', 'unix:/run/server.sock' "
+        + "and '@name' for an abstract socket; with FastCGI '/run/server.sock', './server.sock', 'fastcgi:@name' and 'fastcgi://127.0.0.1:9000'; a port is a number from 0, which means any free one, to 65535, 'http' or 'https'";
 
     private readonly string _text;
     private readonly string _host;
     private readonly int _port;
     private readonly UnixDomainSocketEndPoint? _socket;
 
-    private ListenAddress(string text, string host, int port)
+    private ListenAddress(string text, string host, int port, bool isFastCgi)
     {
+        IsFastCgi = isFastCgi;
         _text = text;
         _host = host;
         _port = port;
     }
 
-    private ListenAddress(string text, string path)
+    private ListenAddress(string text, string path, bool isFastCgi)
     {
+        IsFastCgi = isFastCgi;
         _text = text;
         _host = "";
         try
@@ -40,6 +45,9 @@ internal sealed class ListenAddress
         Path = path.StartsWith('@') ? null : System.IO.Path.GetFullPath(path);
     }
 
+    /// <summary>Whether what connects there is a web server that speaks FastCGI.</summary>
+    public bool IsFastCgi { get; }
+
     /// <summary>The file of a Unix socket; null where there is none.</summary>
     public string? Path { get; }
 
@@ -48,36 +56,55 @@ internal sealed class ListenAddress
     public static ListenAddress Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
+        const string FastCgi = "fastcgi:";
+        if (!text.StartsWith(FastCgi, StringComparison.OrdinalIgnoreCase))
+        {
+            return Parse(text, text, isFastCgi: text is ['/' or '.', ..]);
+        }
+
+        var rest = text[FastCgi.Length..];
+        if (rest.StartsWith("//", StringComparison.Ordinal))
+        {
+            return Parse(text, rest[2..], isFastCgi: true);
+        }
+
+        return rest.Length > 0 && rest.All(char.IsAsciiLetterOrDigit)
+            ? throw Bad(text, $"may be a port for FastCGI, 'fastcgi://:{rest}', or HTTP at a host of that name, 'fastcgi.:{rest}'")
+            : Parse(text, rest, isFastCgi: true);
+    }
+
+    private static ListenAddress Parse(string text, string place, bool isFastCgi)
+    {
         const string Unix = "unix:";
-        if (text.Contains("://", StringComparison.Ordinal))
+        if (place.Contains("://", StringComparison.Ordinal))
         {
             throw Bad(text, "is a URL, not an address");
         }
 
-        if (text.StartsWith(Unix, StringComparison.OrdinalIgnoreCase))
+        if (place.StartsWith(Unix, StringComparison.OrdinalIgnoreCase))
         {
-            return text.Length == Unix.Length ? throw Bad(text, "has no path") : new ListenAddress(text, text[Unix.Length..]);
+            return place.Length == Unix.Length ? throw Bad(text, "has no path") : new ListenAddress(text, place[Unix.Length..], isFastCgi);
         }
 
-        if (text is ['/' or '.' or '@', _, ..])
+        if (place is ['/' or '.' or '@', _, ..])
         {
-            return new ListenAddress(text, text);
+            return new ListenAddress(text, place, isFastCgi);
         }
 
-        var colon = text.LastIndexOf(':');
-        if (colon < 0 || text.EndsWith(']'))
+        var colon = place.LastIndexOf(':');
+        if (colon < 0 || place.EndsWith(']'))
         {
             throw Bad(text, "has no port");
         }
 
-        var port = text[(colon + 1)..] switch
+        var port = place[(colon + 1)..] switch
         {
             "http" => 80,
             "https" => 443,
             var digits when int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= IPEndPoint.MaxPort => number,
             var other => throw Bad(text, $"has the port '{other}'"),
         };
-        return new ListenAddress(text, Host(text, text[..colon]), port);
+        return new ListenAddress(text, Host(text, place[..colon]), port, isFastCgi);
     }
 
     /// <summary>How Kestrel is told; a name is looked up, once, and its first IPv4 address is taken, or else its first.</summary>

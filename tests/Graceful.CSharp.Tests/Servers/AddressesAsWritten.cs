@@ -27,6 +27,14 @@ public sealed class AddressesAsWritten : IDisposable
     [InlineData("/run/a:80", "/run/a:80")]
     [InlineData("@name", "@name")]
     [InlineData("unix:@name", "@name")]
+    [InlineData("fastcgi://127.0.0.1:9000", "127.0.0.1:9000")]
+    [InlineData("FastCGI://:9000", "[::]:9000")]
+    [InlineData("fastcgi::9000", "[::]:9000")]
+    [InlineData("fastcgi:localhost:9000", "127.0.0.1:9000")]
+    [InlineData("fastcgi:/run/x.sock", "/run/x.sock")]
+    [InlineData("fastcgi:///run/x.sock", "/run/x.sock")]
+    [InlineData("fastcgi:@name", "@name")]
+    [InlineData("fastcgi:unix:/run/x.sock", "/run/x.sock")]
     public async Task One_is_understood(string written, string listens)
     {
         Assert.Equal(written, new GracefulServer(written, Serving.Ok).Address);
@@ -68,6 +76,13 @@ public sealed class AddressesAsWritten : IDisposable
     [InlineData("http://127.0.0.1:80", "is a URL")]
     [InlineData("unix:", "has no path")]
     [InlineData("/", "has no port")]
+    [InlineData("fastcgi:9000", "may be a port for FastCGI, 'fastcgi://:9000', or HTTP at a host of that name, 'fastcgi.:9000'")]
+    [InlineData("fastcgi:http", "may be a port for FastCGI, 'fastcgi://:http', or HTTP")]
+    [InlineData("fastcgi:", "has no port")]
+    [InlineData("fastcgi://", "has no port")]
+    [InlineData("fastcgi://localhost", "has no port")]
+    [InlineData("fastcgi:http://localhost:80", "is a URL")]
+    [InlineData("unix://run/x.sock", "is a URL")]
     [InlineData("unix:/run/\0x", "is no path of a socket")]
     public void One_that_is_wrong_is_refused_at_once_with_what_is_allowed(string written, string what)
     {
@@ -141,12 +156,21 @@ public sealed class AddressesAsWritten : IDisposable
     }
 
     [Theory]
-    [InlineData("unix:")]
-    [InlineData("")]
-    public async Task A_Unix_socket_is_there_while_it_serves(string prefix)
+    [InlineData("unix:/run/x.sock", false)]
+    [InlineData("@name", false)]
+    [InlineData("fastcgi.:9000", false)]
+    [InlineData("/run/x.sock", true)]
+    [InlineData("./x.sock", true)]
+    [InlineData("../x.sock", true)]
+    [InlineData("fastcgi:@name", true)]
+    [InlineData("fastcgi://:9000", true)]
+    public void A_path_and_what_says_so_is_FastCGI(string written, bool isFastCgi) => Assert.Equal(isFastCgi, ListenAddress.Parse(written).IsFastCgi);
+
+    [Fact]
+    public async Task A_Unix_socket_is_there_while_it_serves()
     {
         var path = Path.Combine(_folder.FullName, "socket");
-        await using var serving = await Serving.StartAsync(address: prefix + path);
+        await using var serving = await Serving.StartAsync(address: "unix:" + path);
         Assert.Equal($"http://unix:{path}", Assert.Single(serving.Server.Addresses));
         using var client = await RawClient.ConnectAsync(new UnixDomainSocketEndPoint(path));
         Assert.Equal(200, (await client.GetAsync("/")).Status);

@@ -213,6 +213,51 @@ let losses (options: string list) =
               [ "--keep-alive"; "0"; "--connect"; "0"; "--idle"; "2000" ] ]
     if List.exists ((<>) 0) codes then exit 1
 
+/// What clients of each protocol lose when the same app is stopped under load, plain and graceful in turn.
+let protocols (options: string list) =
+    let stops = match options with [ stops ] -> stops | _ -> "20"
+    if not (Seq.forall Char.IsAsciiDigit stops) || stops.TrimStart '0' = "" then fail $"'{stops}' is not a number of stops, as in: protocols 20"
+    built.Force()
+    let folder = Directory.CreateDirectory "artifacts/protocols"
+    let socket = Path.Combine(Path.GetTempPath(), "graceful-{port}.sock")
+    let unix label words = (hello label words).Replace("--port {port}", $"--unix {socket}")
+    let both server words = [ server "plain" ("--plain " + words); server "graceful" words ]
+    let all =
+        [ "https", both hello "--tls", [ "--tls"; "--keep-alive"; "32"; "--connect"; "8"; "--idle"; "100"; "--slow"; "4" ]
+          "http2", both hello "--protocols Http2", [ "--protocol"; "http2"; "--keep-alive"; "64"; "--connect"; "16"; "--idle"; "50"; "--slow"; "4" ]
+          "http2, TLS", both hello "--tls", [ "--protocol"; "http2"; "--tls"; "--keep-alive"; "64"; "--connect"; "4"; "--idle"; "50"; "--slow"; "4" ]
+          // No server of .NET's that speaks it is there to compare with.
+          "fastcgi", [ unix "graceful" "--fastcgi" ], [ "--protocol"; "fastcgi"; "--unix"; socket; "--idle"; "100"; "--slow"; "4" ]
+          "fastcgi, TCP", [ hello "graceful" "--fastcgi" ], [ "--protocol"; "fastcgi"; "--idle"; "100"; "--slow"; "4" ]
+          "unix", both unix "", [ "--unix"; socket; "--idle"; "100"; "--slow"; "4" ]
+          // A plain server takes its whole ShutdownTimeout of 30 s for these two, and then cuts them off.
+          "websocket", both hello "", [ "--protocol"; "websocket"; "--path"; "/ws"; "--keep-alive"; "32"; "--think"; "20ms"; "--connect"; "4"; "--idle"; "100" ]
+          "sse", both hello "", [ "--protocol"; "sse"; "--path"; "/events"; "--keep-alive"; "64"; "--connect"; "4" ] ]
+    let measure (name: string) servers load =
+        printfn $"\n==== {name}, {stops} stops of each"
+        let report = Path.Combine(folder.FullName, name.Replace(", ", "-").ToLowerInvariant() + ".json")
+        File.Delete report
+        let code = probe ([ for server in servers do yield! [ "--server"; server ] ] @ [ "--expect-clean"; "graceful"; "--runs"; stops; "--json"; report ] @ load)
+        if not (File.Exists report) then fail $"the probe ended with exit code {code} and no report."
+        use json = Text.Json.JsonDocument.Parse(File.ReadAllText report)
+        let rows =
+            [ for server in json.RootElement.GetProperty("servers").EnumerateArray() do
+                  let totals = server.GetProperty "totals"
+                  let after (outcome: string) = totals.GetProperty("after").GetProperty(outcome).GetInt64()
+                  let exits = [ for run in server.GetProperty("runs").EnumerateArray() -> run.GetProperty("signalToExitMs").GetDouble() / 1000.0 ] |> List.sort
+                  let median = if exits.IsEmpty then nan else exits[exits.Length / 2]
+                  let label = server.GetProperty("label").GetString()
+                  let lost = after "lostNew" + after "lostReused"
+                  $"""  %-13s{name}%-10s{label}%6d{exits.Length}%10d{after "ok"}%8d{lost}%11d{after "truncated"}%12d{after "unanswered"}%9d{after "crossed"}%12.2f{median}""" ]
+        code, rows
+    let measured = [ for name, servers, load in all -> measure name servers load ]
+    printfn "\n  protocol     server     stops        ok    lost  truncated  unanswered  crossed  exit after, s (median)"
+    for _, rows in measured do
+        for row in rows do
+            printfn $"{row}"
+    printfn "\nAfter the signal, all stops together. FastCGI has nothing plain beside it. What the words mean: Graceful.Probe --help. Reports: artifacts/protocols."
+    if measured |> List.exists (fun (code, _) -> code <> 0) then exit 1
+
 /// Requests a second of `GET /`, in turn plain, graceful, and with hooks, work, health checks and metrics: wrk on one thread
 /// with 64 connections.
 let throughput (rounds: int) =
@@ -314,6 +359,7 @@ let targets: (string * string * (string list -> unit)) list =
       "mutate", "plant small faults in the core, one at a time: do the tests catch each? words choose by name; --adapters: Stryker on the engine", mutate
       "diagrams", "draw the state machines from the steps they take, into docs/ and README.md", ignore >> diagrams
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
+      "protocols", "what clients of HTTPS, HTTP/2, FastCGI, Unix sockets, WebSocket and event streams lose in 20 stops (or as many as you say)", protocols
       "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
       "pack", "make the NuGet packages, into artifacts/packages; their version is that of CHANGELOG.md's newest heading", ignore >> pack
       "build", "build everything", fun _ -> built.Force()

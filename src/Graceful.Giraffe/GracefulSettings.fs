@@ -230,6 +230,13 @@ module GracefulSettings =
         options.OwnsProcess <- owns
         options
 
+    /// <summary>How much web servers may ask of endpoints that speak FastCGI (<c>UseFastCgi</c>).</summary>
+    /// <param name="set">Changes the limits.</param>
+    /// <param name="options">The options.</param>
+    let fastCgiLimits (set: FastCgiLimits -> unit) (options: GracefulOptions) =
+        set options.FastCgi
+        options
+
     /// <summary>The clock of the way out; the system's by default, and a test's own in tests.</summary>
     /// <param name="clock">The clock.</param>
     /// <param name="options">The options.</param>

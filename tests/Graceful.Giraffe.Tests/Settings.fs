@@ -144,6 +144,7 @@ let private settings: (string * (GracefulOptions -> GracefulOptions) * (Graceful
       "PlatformGracePeriod", platformGracePeriod second, (fun o -> o.PlatformGracePeriod = Nullable second)
       "NotifyServiceManager", notifyServiceManager false, (fun o -> not o.NotifyServiceManager)
       "ExitCodes", exitCodes (fun codes -> codes.TimedOut <- 0), (fun o -> o.ExitCodes.TimedOut = 0)
+      "FastCgi", fastCgiLimits (fun limits -> limits.MaxParamsCount <- 7), (fun o -> o.FastCgi.MaxParamsCount = 7)
       "OwnsProcess", ownsProcess false, (fun o -> not o.OwnsProcess)
       "TimeProvider", timeProvider clock, (fun o -> obj.ReferenceEquals(o.TimeProvider, clock)) ]
 

@@ -52,7 +52,17 @@ internal sealed class Application<TContext>(IHttpApplication<TContext> applicati
         }
 
         failure = await request.EndAsync(failure).ConfigureAwait(false);
-        application.DisposeContext(context, failure);
+        try
+        {
+            application.DisposeContext(context, failure);
+        }
+#pragma warning disable CA1031 // The response is out: all that is left is to say it.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            request.Report(e);
+        }
+
         return features;
     }
 

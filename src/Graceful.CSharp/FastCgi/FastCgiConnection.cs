@@ -510,12 +510,9 @@ internal sealed class FastCgiConnection : IDisposable
         if (_request.IsOnWire)
         {
             _request.OnAborted();
-            if (_expected == Expected.Body)
-            {
-                _request.Body?.Break();
-            }
         }
 
+        _request.Body?.Break();
         if (_running is not null)
         {
             await _running.ConfigureAwait(false);

@@ -140,9 +140,14 @@ internal sealed class FastCgiOutput(PipeWriter pipe)
 
     private async ValueTask FlushAsync(CancellationToken cancellationToken)
     {
-        var flushed = await pipe.FlushAsync(cancellationToken).ConfigureAwait(false);
-        if (flushed.IsCompleted)
+        try
         {
+            var flushed = await pipe.FlushAsync(cancellationToken).ConfigureAwait(false);
+            _isOver |= flushed.IsCompleted;
+        }
+        catch (IOException)
+        {
+            // The web server is gone: whoever reads finds that too.
             _isOver = true;
         }
     }

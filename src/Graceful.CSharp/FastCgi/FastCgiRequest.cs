@@ -222,6 +222,8 @@ internal sealed class FastCgiRequest :
     {
         (Id, KeepsConnection) = (id, keepsConnection);
         _number++;
+        // A web server may begin the next request in the middle of a body that nobody wanted.
+        Body?.Break();
         Variables.Clear();
         _writer.Clear();
         _starting.Clear();
@@ -309,7 +311,7 @@ internal sealed class FastCgiRequest :
     {
     }
 
-    public Task StartAsync(CancellationToken cancellationToken = default) => HasStarted ? Task.CompletedTask : StartAndFlushAsync(cancellationToken);
+    public Task StartAsync(CancellationToken cancellationToken = default) => HasStarted ? Task.CompletedTask : StartAsync(isEnd: false).AsTask();
 
     public Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken = default) =>
         SendFileFallback.SendFileAsync(_responseStream, path, offset, count, cancellationToken);
@@ -347,7 +349,7 @@ internal sealed class FastCgiRequest :
         var mustAbort = false;
         if (failure is not null && !IsAborted)
         {
-            Log.RequestFailed(_connection.Log, failure, Method, Path, ConnectionId);
+            Report(failure);
             mustAbort = HasStarted;
             if (!HasStarted)
             {
@@ -373,6 +375,9 @@ internal sealed class FastCgiRequest :
         return _connection.EndAsync(_writer, default, applicationStatus: 0, mustAbort: false);
     }
 
+    /// <summary>Something of the application's failed.</summary>
+    public void Report(Exception failure) => Log.RequestFailed(_connection.Log, failure, Method, Path, ConnectionId);
+
     public void MustAllowBlocking(string instead)
     {
         if (!AllowSynchronousIO)
@@ -386,8 +391,6 @@ internal sealed class FastCgiRequest :
         Variables.Dispose();
         _writer.Dispose();
     }
-
-    private async Task StartAndFlushAsync(CancellationToken cancellationToken) => await _writer.FlushAsync(cancellationToken).ConfigureAwait(false);
 
     private async Task<Exception?> FinishResponseAsync()
     {
@@ -429,7 +432,7 @@ internal sealed class FastCgiRequest :
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Log.RequestFailed(_connection.Log, e, Method, Path, ConnectionId);
+            Report(e);
             _starting.Clear();
             _responseHeaders.Clear();
             await StartAsync(isEnd: true).ConfigureAwait(false);
@@ -455,7 +458,7 @@ internal sealed class FastCgiRequest :
             catch (Exception e)
 #pragma warning restore CA1031
             {
-                Log.RequestFailed(_connection.Log, e, Method, Path, ConnectionId);
+                Report(e);
             }
         }
     }

@@ -37,9 +37,11 @@ internal sealed class RequestStream(FastCgiRequest request, PipeReader reader) :
             }
 
             var piece = result.Buffer.Slice(0, Math.Min(result.Buffer.Length, buffer.Length));
+            var length = (int)piece.Length;
             piece.CopyTo(buffer.Span);
+            // From here on the piece is somebody else's, and its length too.
             reader.AdvanceTo(piece.End);
-            return (int)piece.Length;
+            return length;
         }
     }
 

@@ -42,7 +42,8 @@ internal readonly record struct RequestTarget(string Raw, string PathBase, strin
                 return true;
             }
 
-            if (path is not ['/', ..])
+            // A null, which no path has, is the one thing that can't be decoded.
+            if (path is not ['/', ..] || path.Contains("%00", StringComparison.Ordinal))
             {
                 return false;
             }

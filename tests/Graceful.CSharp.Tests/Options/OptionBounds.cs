@@ -34,6 +34,14 @@ public sealed class OptionBounds
         { "ExitCodes.Failed is 256", "between 0 and 255", o => o.ExitCodes.Failed = 256 },
         { "ExitCodes.TimedOut is -2147483648", "between 0 and 255", o => o.ExitCodes.TimedOut = int.MinValue },
         { "ExitCodes.Forced is 2147483647", "between 0 and 255", o => o.ExitCodes.Forced = int.MaxValue },
+        { "FastCgi.MaxParamsSize is 1023", "between 1024 and 16777216 bytes", o => o.FastCgi.MaxParamsSize = 1023 },
+        { "FastCgi.MaxParamsSize is 16777217", "between 1024 and 16777216 bytes", o => o.FastCgi.MaxParamsSize = (1 << 24) + 1 },
+        { "FastCgi.MaxParamsCount is 0", "between 1 and 100000", o => o.FastCgi.MaxParamsCount = 0 },
+        { "FastCgi.MaxParamsCount is 100001", "between 1 and 100000", o => o.FastCgi.MaxParamsCount = 100_001 },
+        { "FastCgi.ParamsTimeout is 00:00:00", "more than zero and at most 1.00:00:00, or Timeout.InfiniteTimeSpan", o => o.FastCgi.ParamsTimeout = TimeSpan.Zero },
+        { "FastCgi.ParamsTimeout is 1.00:00:00.0000001", "at most 1.00:00:00", o => o.FastCgi.ParamsTimeout = TimeSpan.FromDays(1) + Tick },
+        { "FastCgi.IdleTimeout is -00:00:00.0000001", "more than zero", o => o.FastCgi.IdleTimeout = -Tick },
+        { "FastCgi.IdleTimeout is 1.00:00:00.0000001", "at most 1.00:00:00", o => o.FastCgi.IdleTimeout = TimeSpan.FromDays(1) + Tick },
         { "Record is ' '", "the path of a file, or null", o => o.Record = " " },
         { "The signal 'SIGKILL' can't be chosen: the system lets nobody", "SIGUSR1", o => o.Signals["SIGKILL"] = SignalAction.Stop },
         { "The signal '19' can't be chosen", "SIGUSR1", o => o.Signals["19"] = SignalAction.Stop },
@@ -74,6 +82,12 @@ public sealed class OptionBounds
                 o.PlatformGracePeriod = o.IdleLimit = TimeSpan.FromDays(30);
                 o.RecordLimit = 1 << 30;
                 o.OnDrained("flush", TimeSpan.FromDays(1), Nothing);
+            }
+        },
+        { "the least and no FastCGI limits", o =>
+            {
+                (o.FastCgi.MaxParamsSize, o.FastCgi.MaxParamsCount, o.FastCgi.ParamsTimeout) = (1024, 1, Tick);
+                o.FastCgi.IdleTimeout = Timeout.InfiniteTimeSpan;
             }
         },
         { "the least idle limit", o => (o.IdleLimit, o.TimeProvider) = (TimeSpan.FromMilliseconds(1), new ManualTime()) },

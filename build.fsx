@@ -258,6 +258,15 @@ let protocols (options: string list) =
     printfn "\nAfter the signal, all stops together. FastCGI has nothing plain beside it. What the words mean: Graceful.Probe --help. Reports: artifacts/protocols."
     if measured |> List.exists (fun (code, _) -> code <> 0) then exit 1
 
+/// Requests a second of `GET /`, by wrk on one thread with 64 connections.
+let rate port =
+    let text = output "wrk" [ "-t1"; "-c64"; "-d5"; $"http://127.0.0.1:{port}/" ]
+    let number (name: string) = text.Split '\n' |> Array.tryPick (fun line -> if line.Contains name then Some((line.Split ':').[1].Trim()) else None)
+    // Errors come fast: what was refused or failed is no rate.
+    match number "Non-2xx", number "Requests/sec" with
+    | None, Some rate -> float rate
+    | _ -> fail $"wrk measured nothing: {text}"
+
 /// Requests a second of `GET /`, in turn plain, graceful, and with hooks, work, health checks and metrics: wrk on one thread
 /// with 64 connections.
 let throughput (rounds: int) =
@@ -265,10 +274,6 @@ let throughput (rounds: int) =
     let least = 0.98
     let kinds = [ "plain", 5071, [ "--plain" ]; "graceful", 5072, []; "everything", 5073, [ "--everything" ] ]
     let servers = [ for _, port, options in kinds -> start "dotnet" ([ program "Hello"; "--port"; string port ] @ options) [] true ]
-    let rate port =
-        let text = output "wrk" [ "-t1"; "-c64"; "-d5"; $"http://127.0.0.1:{port}/" ]
-        text.Split '\n' |> Array.tryPick (fun line -> if line.StartsWith "Requests/sec:" then Some(float (line.Substring(13).Trim())) else None)
-        |> Option.defaultWith (fun () -> fail $"wrk measured nothing: {text}")
     try
         // The warm-up says at once if one of them did not come up, or if somebody else has its port.
         Threading.Thread.Sleep 2000
@@ -301,6 +306,60 @@ let bench (options: string list) =
     let steps = exitCodeOf "dotnet" [ program "Graceful.Benchmarks" ] [] = 0
     printfn $"GET / under wrk -t1 -c64, {rounds} rounds of 5 s each:"
     if not (throughput rounds && steps) then exit 1
+
+/// The same app behind the same nginx, passed on to by FastCGI and by HTTP, each on a Unix socket with kept connections.
+let benchFastCgi (options: string list) =
+    let rounds =
+        match options with
+        | [ rounds ] when rounds <> "" && Seq.forall Char.IsAsciiDigit rounds && int rounds > 0 -> int rounds
+        | [] -> 7
+        | words -> let text = String.concat " " words in fail $"'{text}' is not a number of rounds, as in: bench-fastcgi 7"
+    built.Force()
+    need [ "wrk"; "nginx" ]
+    let least = 0.9
+    let folder = Directory.CreateTempSubdirectory "graceful"
+    let file name = Path.Combine(folder.FullName, name)
+    let fastCgi, http = 5074, 5075
+    let user = if (output "id" [ "-u" ]).Trim() = "0" then "user root;" else ""
+    let fastCgiSocket, httpSocket = file "fastcgi.sock", file "http.sock"
+    let temporary = [ for name in [ "client_body"; "proxy"; "fastcgi"; "uwsgi"; "scgi" ] -> $"{name}_temp_path {folder.FullName}/{name};" ] |> String.concat " "
+    let upstream name socket = $"upstream {name} {{ server unix:{socket}; keepalive 64; keepalive_requests 1000000000; }}"
+    let configuration =
+        [ $"daemon off; master_process off; pid {folder.FullName}/pid; error_log stderr; {user}"
+          "events { worker_connections 1024; }"
+          $"http {{ access_log off; keepalive_requests 1000000000; {temporary}"
+          upstream "by_fastcgi" fastCgiSocket
+          upstream "by_http" httpSocket
+          $"server {{ listen 127.0.0.1:{fastCgi}; include /etc/nginx/fastcgi_params; fastcgi_keep_conn on; location / {{ fastcgi_pass by_fastcgi; }} }}"
+          $"server {{ listen 127.0.0.1:{http}; proxy_http_version 1.1; proxy_set_header Connection \"\"; location / {{ proxy_pass http://by_http; }} }} }}" ]
+    File.WriteAllLines(file "nginx.conf", configuration)
+    let servers =
+        [ start "dotnet" [ program "Hello"; "--unix"; fastCgiSocket; "--fastcgi" ] [] true
+          start "dotnet" [ program "Hello"; "--unix"; httpSocket ] [] true
+          start (if File.Exists "/usr/sbin/nginx" then "/usr/sbin/nginx" else "nginx") [ "-p"; folder.FullName; "-c"; file "nginx.conf"; "-e"; "stderr" ] [] true ]
+    try
+        // The warm-up says at once if one of them did not come up, or if somebody else has its port.
+        let limit = DateTime.UtcNow.AddSeconds 20.0
+        while (not (File.Exists fastCgiSocket && File.Exists httpSocket)) && DateTime.UtcNow < limit do Threading.Thread.Sleep 50
+        if servers |> List.exists _.HasExited then fail $"a server did not start; are the ports {fastCgi} and {http} free?"
+        for port in [ fastCgi; http ] do rate port |> ignore
+        let turns =
+            [ for round in 1 .. rounds do
+                  let order = if round % 2 = 1 then [ fastCgi; http ] else [ http; fastCgi ]
+                  let rates = Map [ for port in order -> port, rate port ]
+                  let byFastCgi, byHttp = rates[fastCgi], rates[http]
+                  printfn $"  [%d{round}/%d{rounds}] FastCGI %7.0f{byFastCgi} req/s   HTTP %7.0f{byHttp} req/s   %.3f{byFastCgi / byHttp}"
+                  byFastCgi, byHttp ]
+        let median of' = (turns |> List.map of' |> List.sort)[rounds / 2]
+        let ratio = median fst / median snd
+        let verdict = if ratio >= least then "as promised" else "NOT as promised"
+        printfn $"  throughput behind nginx, medians: FastCGI is %.3f{ratio} of HTTP (at least %.2f{least})   {verdict}"
+        if ratio < least then exit 1
+    finally
+        for server in servers do
+            if not server.HasExited then server.Kill()
+            server.WaitForExit()
+        folder.Delete true
 
 /// Options go to the walk; `--help` of it says which.
 let prove (options: string list) =
@@ -361,6 +420,7 @@ let targets: (string * string * (string list -> unit)) list =
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
       "protocols", "what clients of HTTPS, HTTP/2, FastCGI, Unix sockets, WebSocket and event streams lose in 20 stops (or as many as you say)", protocols
       "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
+      "bench-fastcgi", "requests a second behind nginx, by FastCGI and by HTTP, each on a Unix socket", benchFastCgi
       "pack", "make the NuGet packages, into artifacts/packages; their version is that of CHANGELOG.md's newest heading", ignore >> pack
       "build", "build everything", fun _ -> built.Force()
       "clean", "delete everything that was built", fun _ -> if Directory.Exists "artifacts" then Directory.Delete("artifacts", true) ]

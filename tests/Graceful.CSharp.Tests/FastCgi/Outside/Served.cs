@@ -58,7 +58,7 @@ internal sealed class Served : IAsyncDisposable
         });
         app.MapMethods("/{**rest}", ["GET", "PUT", "OPTIONS"], (HttpContext context) => string.Create(
             CultureInfo.InvariantCulture,
-            $"{context.Request.Method} {context.Request.Scheme} {context.Request.Host} [{context.Request.PathBase}][{context.Request.Path}][{context.Request.QueryString}] {context.Connection.RemoteIpAddress} {context.Request.Headers["X-Odd"]}"));
+            $"{context.Request.Method} {context.Request.Scheme} {context.Request.Host} [{context.Request.PathBase.Value}][{context.Request.Path.Value}][{context.Request.QueryString}] {context.Connection.RemoteIpAddress} {context.Request.Headers["X-Odd"]}"));
     }
 
     /// <summary>How much came, and the sum of all bytes; not kept, however much it is.</summary>

@@ -38,25 +38,38 @@ let output exe arguments =
     started.WaitForExit()
     text
 
-let has tool = output "sh" [ "-c"; $"command -v {tool} || true" ] <> ""
+/// Programs that are not .NET's, which tests and targets run for real, and the package of Debian's that has each.
+let packages =
+    Map [ "bash", "bash"
+          "systemd-socket-activate", "systemd"
+          "systemd-analyze", "systemd"
+          "setpriv", "util-linux"
+          "wrk", "wrk"
+          "nginx", "nginx-light"
+          "lighttpd", "lighttpd"
+          "cgi-fcgi", "libfcgi-bin"
+          "haproxy", "haproxy"
+          "h2load", "nghttp2-client" ]
 
-/// A tool from Debian's packages that a target cannot do without.
-let need tool package =
-    if not (has tool) then
-        printfn $"Installing {package}, which this target needs for '{tool}'..."
+/// What the tests of the library run: socket activation and a check of units (no systemd has to run), and the servers, proxies and clients of others.
+let programsOfTests = [ "bash"; "systemd-socket-activate"; "systemd-analyze"; "nginx"; "lighttpd"; "cgi-fcgi"; "haproxy"; "h2load" ]
+
+/// Servers are in sbin, where only root looks by himself.
+let has tool = output "sh" [ "-c"; $"PATH=$PATH:/usr/sbin:/sbin; command -v {tool} || true" ] <> ""
+
+/// Programs that a target cannot do without. All that are missing are installed at once.
+let need (tools: string list) =
+    let missing = tools |> List.filter (has >> not)
+    if not missing.IsEmpty then
+        let names = missing |> List.map (fun tool -> $"'{tool}'") |> String.concat ", "
+        let wanted = missing |> List.map (fun tool -> packages[tool]) |> List.distinct |> String.concat " "
+        printfn $"Installing {wanted}, for {names}, which this target needs..."
         let apt = "apt-get"
-        if not (has apt) || exitCodeOf "sh" [ "-c"; $"apt-get update -qq && apt-get install -y -qq {package} >/dev/null" ] [] <> 0 then
-            fail $"'{tool}' is missing and could not be installed; please install the package {package} and try again."
-
-/// Its socket activation and its check of units, as programs; no systemd has to run.
-let needSystemd () =
-    need "systemd-socket-activate" "systemd"
-    need "systemd-analyze" "systemd"
-
-/// HAProxy in front of two servers, and who loads them over HTTP/2.
-let needTakeover () =
-    need "haproxy" "haproxy"
-    need "h2load" "nghttp2-client"
+        // The lists may be older than the packages, and without a network they are better than none.
+        let install = $"apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {wanted}"
+        let installed = has apt && exitCodeOf "sh" [ "-c"; $"({install}) >/dev/null" ] [] = 0
+        if not installed || not (List.forall has missing) then
+            fail $"{names}: missing, and could not be installed (that takes Debian or Ubuntu, root and a network). Please install {wanted} and try again."
 
 let needIPv6Loopback () =
     try
@@ -134,9 +147,7 @@ let test (only: string list) =
         only.IsEmpty || List.exists (fun (o: string) -> project.Contains(o, StringComparison.OrdinalIgnoreCase)) only
     // What is missing is said before anything takes its time.
     if isWanted "Graceful.CSharp.Tests" then
-        needSystemd ()
-        need "bash" "bash"
-        needTakeover ()
+        need programsOfTests
         needIPv6Loopback ()
     built.Force()
     Directory.CreateDirectory "artifacts/tests" |> ignore
@@ -183,7 +194,7 @@ let demo () =
 let losses (options: string list) =
     let runs = match options with [ runs ] -> runs | _ -> "20"
     built.Force()
-    need "setpriv" "util-linux"
+    need [ "setpriv" ]
     let unprivileged = "setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all --inh-caps -all"
     let asNobody label = (hello label "").Replace($"{label}=", $"{label}={unprivileged} ")
     let isRoot = (output "id" [ "-u" ]).Trim() = "0"
@@ -202,17 +213,67 @@ let losses (options: string list) =
               [ "--keep-alive"; "0"; "--connect"; "0"; "--idle"; "2000" ] ]
     if List.exists ((<>) 0) codes then exit 1
 
+/// What clients of each protocol lose when the same app is stopped under load, plain and graceful in turn.
+let protocols (options: string list) =
+    let stops = match options with [ stops ] -> stops | _ -> "20"
+    if not (Seq.forall Char.IsAsciiDigit stops) || stops.TrimStart '0' = "" then fail $"'{stops}' is not a number of stops, as in: protocols 20"
+    built.Force()
+    let folder = Directory.CreateDirectory "artifacts/protocols"
+    let socket = Path.Combine(Path.GetTempPath(), "graceful-{port}.sock")
+    let unix label words = (hello label words).Replace("--port {port}", $"--unix {socket}")
+    let both server words = [ server "plain" ("--plain " + words); server "graceful" words ]
+    let all =
+        [ "https", both hello "--tls", [ "--tls"; "--keep-alive"; "32"; "--connect"; "8"; "--idle"; "100"; "--slow"; "4" ]
+          "http2", both hello "--protocols Http2", [ "--protocol"; "http2"; "--keep-alive"; "64"; "--connect"; "16"; "--idle"; "50"; "--slow"; "4" ]
+          "http2, TLS", both hello "--tls", [ "--protocol"; "http2"; "--tls"; "--keep-alive"; "64"; "--connect"; "4"; "--idle"; "50"; "--slow"; "4" ]
+          // No server of .NET's that speaks it is there to compare with.
+          "fastcgi", [ unix "graceful" "--fastcgi" ], [ "--protocol"; "fastcgi"; "--unix"; socket; "--idle"; "100"; "--slow"; "4" ]
+          "fastcgi, TCP", [ hello "graceful" "--fastcgi" ], [ "--protocol"; "fastcgi"; "--idle"; "100"; "--slow"; "4" ]
+          "unix", both unix "", [ "--unix"; socket; "--idle"; "100"; "--slow"; "4" ]
+          // A plain server takes its whole ShutdownTimeout of 30 s for these two, and then cuts them off.
+          "websocket", both hello "", [ "--protocol"; "websocket"; "--path"; "/ws"; "--keep-alive"; "32"; "--think"; "20ms"; "--connect"; "4"; "--idle"; "100" ]
+          "sse", both hello "", [ "--protocol"; "sse"; "--path"; "/events"; "--keep-alive"; "64"; "--connect"; "4" ] ]
+    let measure (name: string) servers load =
+        printfn $"\n==== {name}, {stops} stops of each"
+        let report = Path.Combine(folder.FullName, name.Replace(", ", "-").ToLowerInvariant() + ".json")
+        File.Delete report
+        let code = probe ([ for server in servers do yield! [ "--server"; server ] ] @ [ "--expect-clean"; "graceful"; "--runs"; stops; "--json"; report ] @ load)
+        if not (File.Exists report) then fail $"the probe ended with exit code {code} and no report."
+        use json = Text.Json.JsonDocument.Parse(File.ReadAllText report)
+        let rows =
+            [ for server in json.RootElement.GetProperty("servers").EnumerateArray() do
+                  let totals = server.GetProperty "totals"
+                  let after (outcome: string) = totals.GetProperty("after").GetProperty(outcome).GetInt64()
+                  let exits = [ for run in server.GetProperty("runs").EnumerateArray() -> run.GetProperty("signalToExitMs").GetDouble() / 1000.0 ] |> List.sort
+                  let median = if exits.IsEmpty then nan else exits[exits.Length / 2]
+                  let label = server.GetProperty("label").GetString()
+                  let lost = after "lostNew" + after "lostReused"
+                  $"""  %-13s{name}%-10s{label}%6d{exits.Length}%10d{after "ok"}%8d{lost}%11d{after "truncated"}%12d{after "unanswered"}%9d{after "crossed"}%12.2f{median}""" ]
+        code, rows
+    let measured = [ for name, servers, load in all -> measure name servers load ]
+    printfn "\n  protocol     server     stops        ok    lost  truncated  unanswered  crossed  exit after, s (median)"
+    for _, rows in measured do
+        for row in rows do
+            printfn $"{row}"
+    printfn "\nAfter the signal, all stops together. FastCGI has nothing plain beside it. What the words mean: Graceful.Probe --help. Reports: artifacts/protocols."
+    if measured |> List.exists (fun (code, _) -> code <> 0) then exit 1
+
+/// Requests a second of `GET /`, by wrk on one thread with 64 connections.
+let rate port =
+    let text = output "wrk" [ "-t1"; "-c64"; "-d5"; $"http://127.0.0.1:{port}/" ]
+    let number (name: string) = text.Split '\n' |> Array.tryPick (fun line -> if line.Contains name then Some((line.Split ':').[1].Trim()) else None)
+    // Errors come fast: what was refused or failed is no rate.
+    match number "Non-2xx", number "Requests/sec" with
+    | None, Some rate -> float rate
+    | _ -> fail $"wrk measured nothing: {text}"
+
 /// Requests a second of `GET /`, in turn plain, graceful, and with hooks, work, health checks and metrics: wrk on one thread
 /// with 64 connections.
 let throughput (rounds: int) =
-    need "wrk" "wrk"
+    need [ "wrk" ]
     let least = 0.98
     let kinds = [ "plain", 5071, [ "--plain" ]; "graceful", 5072, []; "everything", 5073, [ "--everything" ] ]
     let servers = [ for _, port, options in kinds -> start "dotnet" ([ program "Hello"; "--port"; string port ] @ options) [] true ]
-    let rate port =
-        let text = output "wrk" [ "-t1"; "-c64"; "-d5"; $"http://127.0.0.1:{port}/" ]
-        text.Split '\n' |> Array.tryPick (fun line -> if line.StartsWith "Requests/sec:" then Some(float (line.Substring(13).Trim())) else None)
-        |> Option.defaultWith (fun () -> fail $"wrk measured nothing: {text}")
     try
         // The warm-up says at once if one of them did not come up, or if somebody else has its port.
         Threading.Thread.Sleep 2000
@@ -245,6 +306,60 @@ let bench (options: string list) =
     let steps = exitCodeOf "dotnet" [ program "Graceful.Benchmarks" ] [] = 0
     printfn $"GET / under wrk -t1 -c64, {rounds} rounds of 5 s each:"
     if not (throughput rounds && steps) then exit 1
+
+/// The same app behind the same nginx, passed on to by FastCGI and by HTTP, each on a Unix socket with kept connections.
+let benchFastCgi (options: string list) =
+    let rounds =
+        match options with
+        | [ rounds ] when rounds <> "" && Seq.forall Char.IsAsciiDigit rounds && int rounds > 0 -> int rounds
+        | [] -> 7
+        | words -> let text = String.concat " " words in fail $"'{text}' is not a number of rounds, as in: bench-fastcgi 7"
+    built.Force()
+    need [ "wrk"; "nginx" ]
+    let least = 0.9
+    let folder = Directory.CreateTempSubdirectory "graceful"
+    let file name = Path.Combine(folder.FullName, name)
+    let fastCgi, http = 5074, 5075
+    let user = if (output "id" [ "-u" ]).Trim() = "0" then "user root;" else ""
+    let fastCgiSocket, httpSocket = file "fastcgi.sock", file "http.sock"
+    let temporary = [ for name in [ "client_body"; "proxy"; "fastcgi"; "uwsgi"; "scgi" ] -> $"{name}_temp_path {folder.FullName}/{name};" ] |> String.concat " "
+    let upstream name socket = $"upstream {name} {{ server unix:{socket}; keepalive 64; keepalive_requests 1000000000; }}"
+    let configuration =
+        [ $"daemon off; master_process off; pid {folder.FullName}/pid; error_log stderr; {user}"
+          "events { worker_connections 1024; }"
+          $"http {{ access_log off; keepalive_requests 1000000000; {temporary}"
+          upstream "by_fastcgi" fastCgiSocket
+          upstream "by_http" httpSocket
+          $"server {{ listen 127.0.0.1:{fastCgi}; include /etc/nginx/fastcgi_params; fastcgi_keep_conn on; location / {{ fastcgi_pass by_fastcgi; }} }}"
+          $"server {{ listen 127.0.0.1:{http}; proxy_http_version 1.1; proxy_set_header Connection \"\"; location / {{ proxy_pass http://by_http; }} }} }}" ]
+    File.WriteAllLines(file "nginx.conf", configuration)
+    let servers =
+        [ start "dotnet" [ program "Hello"; "--unix"; fastCgiSocket; "--fastcgi" ] [] true
+          start "dotnet" [ program "Hello"; "--unix"; httpSocket ] [] true
+          start (if File.Exists "/usr/sbin/nginx" then "/usr/sbin/nginx" else "nginx") [ "-p"; folder.FullName; "-c"; file "nginx.conf"; "-e"; "stderr" ] [] true ]
+    try
+        // The warm-up says at once if one of them did not come up, or if somebody else has its port.
+        let limit = DateTime.UtcNow.AddSeconds 20.0
+        while (not (File.Exists fastCgiSocket && File.Exists httpSocket)) && DateTime.UtcNow < limit do Threading.Thread.Sleep 50
+        if servers |> List.exists _.HasExited then fail $"a server did not start; are the ports {fastCgi} and {http} free?"
+        for port in [ fastCgi; http ] do rate port |> ignore
+        let turns =
+            [ for round in 1 .. rounds do
+                  let order = if round % 2 = 1 then [ fastCgi; http ] else [ http; fastCgi ]
+                  let rates = Map [ for port in order -> port, rate port ]
+                  let byFastCgi, byHttp = rates[fastCgi], rates[http]
+                  printfn $"  [%d{round}/%d{rounds}] FastCGI %7.0f{byFastCgi} req/s   HTTP %7.0f{byHttp} req/s   %.3f{byFastCgi / byHttp}"
+                  byFastCgi, byHttp ]
+        let median of' = (turns |> List.map of' |> List.sort)[rounds / 2]
+        let ratio = median fst / median snd
+        let verdict = if ratio >= least then "as promised" else "NOT as promised"
+        printfn $"  throughput behind nginx, medians: FastCGI is %.3f{ratio} of HTTP (at least %.2f{least})   {verdict}"
+        if ratio < least then exit 1
+    finally
+        for server in servers do
+            if not server.HasExited then server.Kill()
+            server.WaitForExit()
+        folder.Delete true
 
 /// Options go to the walk; `--help` of it says which.
 let prove (options: string list) =
@@ -283,7 +398,7 @@ let soakIdle (options: string list) =
     if not (Seq.forall Char.IsAsciiDigit activations) || activations.TrimStart '0' = "" then
         fail $"'{activations}' is not a number of activations, as in: soak-idle 10000"
     built.Force()
-    needSystemd ()
+    need [ "systemd-socket-activate" ]
     printfn $"{activations} activations with an idle limit of 200 ms, 4 threads of clients: 0 lost and 0 refused are promised."
     let server = [ "dotnet"; program "Activated"; "--IdleLimit"; "00:00:00.2" ]
     exit (exitCodeOf "dotnet" ([ program "Graceful.Doorkeeper"; "--activations"; activations; "--idle-limit"; "200"; "--" ] @ server) [])
@@ -293,7 +408,7 @@ let takeover (options: string list) =
     let stops = match options with [ stops ] -> stops | _ -> "20"
     if not (Seq.forall Char.IsAsciiDigit stops) || stops.TrimStart '0' = "" then fail $"'{stops}' is not a number of stops, as in: takeover 20"
     built.Force()
-    needTakeover ()
+    need [ "haproxy"; "h2load" ]
     exit (exitCodeOf "dotnet" [ program "Graceful.Takeover"; "--stops"; stops ] [])
 
 /// Draws the state machines anew, from the steps they take. What stands around the pictures in the pages stays.
@@ -312,7 +427,9 @@ let targets: (string * string * (string list -> unit)) list =
       "diagrams", "draw the state machines from the steps they take, into docs/ and README.md", ignore >> diagrams
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
       "takeover", "two HTTP/2 servers behind HAProxy stop in turn, 20 times or as many as you say, under h2load and HttpClient: plain, then graceful", takeover
+      "protocols", "what clients of HTTPS, HTTP/2, FastCGI, Unix sockets, WebSocket and event streams lose in 20 stops (or as many as you say)", protocols
       "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
+      "bench-fastcgi", "requests a second behind nginx, by FastCGI and by HTTP, each on a Unix socket", benchFastCgi
       "pack", "make the NuGet packages, into artifacts/packages; their version is that of CHANGELOG.md's newest heading", ignore >> pack
       "build", "build everything", fun _ -> built.Force()
       "clean", "delete everything that was built", fun _ -> if Directory.Exists "artifacts" then Directory.Delete("artifacts", true) ]

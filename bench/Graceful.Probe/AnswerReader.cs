@@ -4,7 +4,7 @@ using System.Text;
 namespace Graceful.Probe;
 
 // Reads one HTTP/1.x answer from whatever pieces it arrives in, keeping nothing of it but how far it has come.
-internal sealed class AnswerReader
+internal sealed class AnswerReader : IAnswerReader
 {
     // A head longer than this is no answer that any client would take.
     public const int HeadLimit = 32 * 1024;
@@ -30,6 +30,9 @@ internal sealed class AnswerReader
     private int digits;
     private int trailerLine;
 
+    // Who else reads the body, without its framing.
+    public RecordEnds? Body { get; init; }
+
     public int Status { get; private set; }
 
     // Whether the connection may carry another request after this answer.
@@ -42,6 +45,10 @@ internal sealed class AnswerReader
     public bool IsComplete => part == Part.Complete;
 
     public bool IsMalformed => part == Part.Malformed;
+
+    public bool IsHeld => false;
+
+    public bool IsTruncated => false;
 
     public void Reset()
     {
@@ -77,7 +84,7 @@ internal sealed class AnswerReader
             {
                 Part.Head => FeedHead(rest),
                 Part.Counted or Part.ChunkData => FeedCounted(rest),
-                Part.UntilClose => rest.Length,
+                Part.UntilClose => FeedUntilClose(rest),
                 _ => FeedByte(rest[0]),
             };
         }
@@ -187,12 +194,19 @@ internal sealed class AnswerReader
     private int FeedCounted(ReadOnlySpan<byte> data)
     {
         int used = (int)Math.Min(left, data.Length);
+        Body?.Feed(data[..used]);
         left -= used;
         if (left == 0)
         {
             part = part == Part.Counted ? Part.Complete : Part.ChunkEnd;
         }
         return used;
+    }
+
+    private int FeedUntilClose(ReadOnlySpan<byte> data)
+    {
+        Body?.Feed(data);
+        return data.Length;
     }
 
     // The framing of a chunked body, byte by byte; it is short.

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.Globalization;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Graceful.Probe;
@@ -26,14 +27,34 @@ internal sealed partial class CommandLine
           lost-new         sent on a fresh connection, cut off without a byte of an answer
           lost-reused      the same on a kept connection
           truncated        cut off within the answer
-          malformed        the answer is not HTTP/1
+          malformed        the answer is not what the protocol says
           unanswered       no complete answer within --request-limit
+          crossed          WebSocket only, see there
+
+        What that is in each protocol:
+          http1      A request and its answer, to the last byte that its framing announces.
+          http2      .NET's HttpClient, by prior knowledge or ALPN; --streams keep-alive clients share one connection. Requests that it repeats
+                     by itself after a GOAWAY are no loss: what reaches the caller counts. RST_STREAM or a closed connection before the head:
+                     lost; behind it: truncated. A connection told by GOAWAY is in the column told.
+          fastcgi    Keep-alive clients set FCGI_KEEP_CONN, the others do not. Complete is an answer with its END_REQUEST, and as long as its
+                     Content-Length: anything less is truncated, without a byte lost. A status below 100 is that of an END_REQUEST which
+                     accepted nothing: 1 can't multiplex, 2 overloaded, 3 unknown role.
+          websocket  An echo: a request is a message, answered when the same message comes back. A Close with 1000, 1001 or 1012 between messages,
+                     while the client awaits nothing, is closed-idle; one that meets a message on the wire (sent at most 100 ms before it) is
+                     crossed: told, and not a failure, since no server can answer behind its Close. An older message without an answer is lost,
+                     and so is a connection that ends with another code or with no Close, also an idle one. Within a frame or message: truncated.
+          sse        A request is a whole stream, held by the keep-alive clients until the server ends it: ok when it ends as its framing says (the
+                     last chunk) and between two records, else truncated. The other clients (--connect) leave at the first record.
 
         Exit status: 0 clean; 1 something was lost, truncated, malformed or unanswered, or a server did not exit within
         --limit; 2 bad usage, a server that never came up, or an error of the probe itself. Linux only.
         """;
 
     private static readonly string[] Closes = ["fin", "reset"];
+    private static readonly string[] Protocols = ["http1", "http2", "fastcgi", "websocket", "sse"];
+
+    // As much as the kernel takes, without the zero at the end.
+    private const int UnixPathLimit = 107;
 
     private readonly List<string> errors = [];
     private readonly RootCommand root = new(About);
@@ -56,6 +77,9 @@ internal sealed partial class CommandLine
         AddText("--slow", "N", "0", "Slow requests in flight when the signal comes.");
         AddText("--path", "PATH", "/", "What is asked for.");
         AddText("--slow-path", "PATH", "/slow?ms=1700", "What the slow requests ask for.");
+        AddText("--protocol", "NAME", "http1", "What the clients speak: http1, http2, fastcgi, websocket or sse.");
+        AddText("--unix", "PATH", null, "Connect to this Unix socket; {port} in it is replaced by a number of its own, as in the command.");
+        AddText("--streams", "N", "8", "Keep-alive clients that share a connection, with --protocol http2.");
         tls = Flag("--tls", "The same over TLS; any certificate is accepted.");
         AddText("--warm-up", "TIME", "1s", "Load before anything is measured.");
         AddText("--load", "TIME", "2s", "Load that is measured, before the signal.");
@@ -71,7 +95,7 @@ internal sealed partial class CommandLine
         AddText("--json", "FILE", null, "Write everything as JSON, per run and per server; - is standard output.");
         showOutput = Flag("--show-output", "Print what each server printed in its last run.");
         quiet = Flag("--quiet", "No line per run.");
-        AddText("--threads", "N", "1", "Threads that the clients share (without --tls).");
+        AddText("--threads", "N", "1", "Threads that the clients share (plain HTTP/1.1 over TCP).");
         AddText("--sources", "N", "64", "Loopback addresses that the clients come from: 127.0.0.2 and on.");
         AddText("--close", "HOW", "fin", "How a client ends its connection after a complete answer: fin or reset.");
     }
@@ -109,7 +133,8 @@ internal sealed partial class CommandLine
     {
         List<ServerCommand> list = Servers(parsed.GetValue(servers) ?? [], command);
         Dictionary<string, string> variables = Variables(parsed.GetValue(environment) ?? []);
-        RequirePort(list, variables);
+        string? unix = UnixPath(parsed);
+        RequirePort(list, variables, unix);
         string[] clean = parsed.GetValue(expectClean) ?? [];
         foreach (string label in clean.Where(label => list.TrueForAll(server => server.Label != label)))
         {
@@ -128,7 +153,10 @@ internal sealed partial class CommandLine
             Path = Path(parsed, "--path"),
             SlowPath = Path(parsed, "--slow-path"),
             Think = Time(parsed, "--think", "0", "10m"),
+            Protocol = OneOf<Protocol>(parsed, "--protocol", Protocols),
             Tls = parsed.GetValue(tls),
+            Unix = unix,
+            Streams = Number(parsed, "--streams", 1, 100),
             WarmUp = Time(parsed, "--warm-up", "0", "10m"),
             Load = Time(parsed, "--load", "50ms", "60m"),
             SlowLead = Time(parsed, "--slow-lead", "10ms", "60s"),
@@ -140,7 +168,7 @@ internal sealed partial class CommandLine
             ConnectLimit = Time(parsed, "--connect-limit", "100ms", "10m"),
             Threads = Number(parsed, "--threads", 1, 64),
             Sources = Number(parsed, "--sources", 1, SourceAddresses.Limit),
-            CloseWith = Close(parsed),
+            CloseWith = OneOf<CloseWith>(parsed, "--close", Closes),
             Json = Text(parsed, "--json"),
             ShowOutput = parsed.GetValue(showOutput),
             Quiet = parsed.GetValue(quiet),
@@ -149,7 +177,30 @@ internal sealed partial class CommandLine
         {
             Bad("--slow-lead", Text(parsed, "--slow-lead")!, $"no more than --load ({Duration.Write(options.Load)})");
         }
+        if (options.Protocol == Protocol.Sse)
+        {
+            RequireNone("--idle", options.Idle);
+            RequireNone("--slow", options.Slow);
+        }
         return options;
+    }
+
+    private void RequireNone(string name, int number)
+    {
+        if (number > 0)
+        {
+            Bad(name, number.ToString(CultureInfo.InvariantCulture), "0 with --protocol sse, whose keep-alive clients hold their streams");
+        }
+    }
+
+    private string? UnixPath(ParseResult parsed)
+    {
+        string? text = Text(parsed, "--unix");
+        if (text is not null && (!text.StartsWith('/') || Encoding.UTF8.GetByteCount(text) > UnixPathLimit))
+        {
+            Bad("--unix", text, $"a path that starts with /, at most {UnixPathLimit} bytes");
+        }
+        return text;
     }
 
     private List<ServerCommand> Servers(string[] values, string[] command)
@@ -203,9 +254,10 @@ internal sealed partial class CommandLine
     }
 
     // Without {port} a server cannot know where it is expected.
-    private void RequirePort(List<ServerCommand> list, Dictionary<string, string> variables)
+    private void RequirePort(List<ServerCommand> list, Dictionary<string, string> variables, string? unix)
     {
-        if (variables.Values.Any(value => value.Contains("{port}", StringComparison.Ordinal)))
+        // A Unix socket of one name for all runs needs no number.
+        if (unix?.Contains("{port}", StringComparison.Ordinal) == false || variables.Values.Any(value => value.Contains("{port}", StringComparison.Ordinal)))
         {
             return;
         }
@@ -259,15 +311,16 @@ internal sealed partial class CommandLine
         return signal;
     }
 
-    private CloseWith Close(ParseResult parsed)
+    private T OneOf<T>(ParseResult parsed, string name, string[] words)
+        where T : struct, Enum
     {
-        string text = Text(parsed, "--close")!;
-        int index = Array.IndexOf(Closes, text);
+        string text = Text(parsed, name)!;
+        int index = Array.IndexOf(words, text);
         if (index < 0)
         {
-            Bad("--close", text, string.Join(" or ", Closes));
+            Bad(name, text, $"{string.Join(", ", words[..^1])} or {words[^1]}");
         }
-        return (CloseWith)Math.Max(index, 0);
+        return Enum.GetValues<T>()[Math.Max(index, 0)];
     }
 
     private void Bad(string option, string value, string allowed) => errors.Add($"{option}: '{value}' is not allowed; allowed: {allowed}");

@@ -3,7 +3,7 @@ namespace Graceful.Probe;
 // How many requests ended in which way.
 internal sealed class Counts
 {
-    private readonly long[] byOutcome = new long[(int)Outcome.Unanswered + 1];
+    private readonly long[] byOutcome = new long[Enum.GetValues<Outcome>().Length];
     private readonly SortedDictionary<int, long> byStatus = [];
 
     public long this[Outcome outcome] => byOutcome[(int)outcome];
@@ -11,7 +11,8 @@ internal sealed class Counts
     // Every status but 200.
     public IReadOnlyDictionary<int, long> Statuses => byStatus;
 
-    // Answers that said `Connection: close`.
+    // How often a client was told that the server leaves: answers with `Connection: close`, connections with a GOAWAY, a Close of
+    // WebSocket in good order.
     public long ToldToClose { get; private set; }
 
     public long Lost => this[Outcome.LostNew] + this[Outcome.LostReused];
@@ -24,6 +25,8 @@ internal sealed class Counts
     public long Total => byOutcome.Sum();
 
     public void Add(Outcome outcome) => byOutcome[(int)outcome]++;
+
+    public void AddTold() => ToldToClose++;
 
     public void AddAnswer(int status, bool toldToClose)
     {

@@ -34,7 +34,10 @@ internal static class JsonReport
         json.WriteString("path", options.Path);
         json.WriteString("slowPath", options.SlowPath);
         json.WriteNumber("thinkMs", options.Think.TotalMilliseconds);
+        json.WriteString("protocol", options.Protocol.ToString().ToLowerInvariant());
         json.WriteBoolean("tls", options.Tls);
+        json.WriteString("unix", options.Unix);
+        json.WriteNumber("streams", options.Streams);
         json.WriteNumber("warmUpMs", options.WarmUp.TotalMilliseconds);
         json.WriteNumber("loadMs", options.Load.TotalMilliseconds);
         json.WriteString("signal", SignalNumber.Name(options.Signal));

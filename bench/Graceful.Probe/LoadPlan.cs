@@ -5,7 +5,14 @@ namespace Graceful.Probe;
 // What the clients of one run do, whichever kind of socket they do it on.
 internal sealed record LoadPlan
 {
+    public required Protocol Protocol { get; init; }
+
+    public required bool Tls { get; init; }
+
     public required int Port { get; init; }
+
+    // The Unix socket to connect to; null for the port.
+    public required string? UnixPath { get; init; }
 
     public required int KeepAlive { get; init; }
 
@@ -31,9 +38,18 @@ internal sealed record LoadPlan
 
     public required CloseWith CloseWith { get; init; }
 
-    public byte[] Request => RequestFor(Path);
+    // How many keep-alive clients share an HTTP/2 connection.
+    public required int Streams { get; init; }
 
-    public byte[] SlowRequest => RequestFor(SlowPath);
+    public byte[] Request => HttpRequest(Path);
+
+    public byte[] SlowRequest => HttpRequest(SlowPath);
+
+    public byte[] RequestOf(ClientKind kind) => Protocol == Protocol.FastCgi
+        ? FastCgiRequest.For(PathOf(kind), Port, keep: kind is ClientKind.KeepAlive or ClientKind.Idle)
+        : HttpRequest(PathOf(kind));
+
+    public string PathOf(ClientKind kind) => kind == ClientKind.Slow ? SlowPath : Path;
 
     public int Count(ClientKind kind) => kind switch
     {
@@ -43,5 +59,5 @@ internal sealed record LoadPlan
         _ => Slow,
     };
 
-    private byte[] RequestFor(string path) => Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: localhost:{Port}\r\n\r\n");
+    private byte[] HttpRequest(string path) => Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: localhost:{Port}\r\n\r\n");
 }

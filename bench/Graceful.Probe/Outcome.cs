@@ -20,4 +20,7 @@ internal enum Outcome
     Truncated,
     Malformed,
     Unanswered,
+
+    // WebSocket: the message and the server's Close in good order met on the wire.
+    Crossed,
 }

@@ -25,7 +25,14 @@ internal sealed record ProbeOptions
 
     public required TimeSpan Think { get; init; }
 
+    public required Protocol Protocol { get; init; }
+
     public required bool Tls { get; init; }
+
+    // With {port} in it; null for TCP.
+    public required string? Unix { get; init; }
+
+    public required int Streams { get; init; }
 
     public required TimeSpan WarmUp { get; init; }
 
@@ -57,8 +64,12 @@ internal sealed record ProbeOptions
 
     public required bool Quiet { get; init; }
 
-    public LoadPlan PlanFor(int port) => new()
+    public LoadPlan PlanFor(int port, string? unixPath) => new()
     {
+        Protocol = Protocol,
+        Tls = Tls,
+        UnixPath = unixPath,
+        Streams = Streams,
         Port = port,
         KeepAlive = KeepAlive,
         Connect = Connect,

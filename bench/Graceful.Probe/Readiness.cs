@@ -1,7 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Security;
-using System.Net.Sockets;
 
 namespace Graceful.Probe;
 
@@ -11,7 +8,7 @@ internal static class Readiness
     private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(25);
 
     // Ready is the first complete answer whose status is not an error of the server's own (5xx).
-    public static void Await(ServerProcess process, LoadPlan plan, bool tls, TimeSpan limit)
+    public static void Await(ServerProcess process, LoadPlan plan, TimeSpan limit)
     {
         long from = Stopwatch.GetTimestamp();
         string seen = "nothing";
@@ -23,7 +20,7 @@ internal static class Readiness
                 throw new ProbeException($"the server exited ({process.Exit}) before it answered; it printed:\n{process.Output}");
             }
             TimeSpan left = limit - elapsed;
-            seen = Ask(plan, tls, left < TimeSpan.FromSeconds(5) ? left : TimeSpan.FromSeconds(5));
+            seen = Ask(plan, left < TimeSpan.FromSeconds(5) ? left : TimeSpan.FromSeconds(5));
             if (seen == "")
             {
                 return;
@@ -31,51 +28,29 @@ internal static class Readiness
             process.WaitForExit(Between);
         }
         throw new ProbeException(
-            $"the server did not answer on port {plan.Port} within {limit.TotalSeconds:0.#} s (last: {seen}); it printed:\n{process.Output}");
+            $"the server did not answer on {plan.UnixPath ?? $"port {plan.Port}"} within {limit.TotalSeconds:0.#} s (last: {seen}); it printed:\n{process.Output}");
     }
 
     // Empty when it answered well, else what happened.
-    private static string Ask(LoadPlan plan, bool tls, TimeSpan limit)
+    private static string Ask(LoadPlan plan, TimeSpan limit)
     {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        int milliseconds = Math.Max(1, (int)limit.TotalMilliseconds);
-        socket.SendTimeout = milliseconds;
-        socket.ReceiveTimeout = milliseconds;
-        try
+        LoadPlan once = plan with { ConnectLimit = limit, RequestLimit = limit };
+        using var load = new TaskLoad(once, new StageBoard());
+        using TaskClient asker = load.Asker();
+        asker.RequestAsync().GetAwaiter().GetResult();
+        Counts counts = load.Tally().Of(ClientKind.Connect, signalled: false);
+        foreach (string error in load.Tally().ProbeErrors.Keys)
         {
-            socket.Connect(new IPEndPoint(IPAddress.Loopback, plan.Port));
-            using Stream stream = Open(socket, tls);
-            stream.Write(plan.Request);
-            var answer = new AnswerReader();
-            answer.Reset();
-            var buffer = new byte[16 * 1024];
-            while (!answer.IsComplete && !answer.IsMalformed)
-            {
-                int count = stream.Read(buffer);
-                if (count == 0)
-                {
-                    answer.End();
-                    break;
-                }
-                answer.Feed(buffer.AsSpan(0, count));
-            }
-            return !answer.IsComplete ? "no complete answer" : answer.Status >= 500 ? $"status {answer.Status}" : "";
+            return error;
         }
-        catch (Exception e) when (e is SocketException or IOException or System.Security.Authentication.AuthenticationException)
+        if (counts.Answers == 0)
         {
-            return e.Message;
+            return Enum.GetValues<Outcome>().First(outcome => counts[outcome] > 0).ToString();
         }
+        return counts.Statuses.Keys.FirstOrDefault() is var status && (status >= 500 || IsRefusal(plan, status)) ? $"status {status}" : "";
     }
 
-    private static Stream Open(Socket socket, bool tls)
-    {
-        var plain = new NetworkStream(socket, ownsSocket: false);
-        if (!tls)
-        {
-            return plain;
-        }
-        var secure = new SslStream(plain);
-        secure.AuthenticateAsClient(TlsClient.Options);
-        return secure;
-    }
+    // What no client of this protocol could go on with.
+    private static bool IsRefusal(LoadPlan plan, int status) =>
+        status != 0 && (status < 100 || plan.Protocol is Protocol.WebSocket or Protocol.Sse);
 }

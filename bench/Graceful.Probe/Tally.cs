@@ -41,6 +41,8 @@ internal sealed class Tally
         Volatile.Write(ref answers, answers + 1);
     }
 
+    public void CountTold(ClientKind kind, bool signalled) => Of(kind, signalled).AddTold();
+
     public void CountConnection() => Volatile.Write(ref connections, connections + 1);
 
     public void CountProbeError(string what) => probeErrors[what] = probeErrors.GetValueOrDefault(what) + 1;

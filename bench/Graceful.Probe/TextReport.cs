@@ -81,6 +81,7 @@ internal sealed class TextReport(TextWriter writer, ProbeOptions options)
         text.Add($"truncated {counts[Outcome.Truncated]}");
         AddIfAny("malformed", Outcome.Malformed);
         AddIfAny("unanswered", Outcome.Unanswered);
+        AddIfAny("crossed", Outcome.Crossed);
         return string.Join(", ", text);
 
         void AddIfAny(string name, Outcome outcome)
@@ -93,7 +94,7 @@ internal sealed class TextReport(TextWriter writer, ProbeOptions options)
     }
 
     // Rare classes get a column only where there is something to show.
-    private static List<(string Title, Func<ServerSummary, string> Cell)> Columns(IReadOnlyList<ServerSummary> servers)
+    private List<(string Title, Func<ServerSummary, string> Cell)> Columns(IReadOnlyList<ServerSummary> servers)
     {
         var columns = new List<(string, Func<ServerSummary, string>)>
         {
@@ -113,6 +114,11 @@ internal sealed class TextReport(TextWriter writer, ProbeOptions options)
         Add("trun-\ncated", Outcome.Truncated, always: true);
         Add("mal-\nformed", Outcome.Malformed, always: false);
         Add("un-\nanswered", Outcome.Unanswered, always: true);
+        Add("crossed", Outcome.Crossed, always: options.Protocol == Protocol.WebSocket);
+        if (options.Protocol is Protocol.Http2 or Protocol.WebSocket)
+        {
+            columns.Add(("told", s => Number(s.After.ToldToClose)));
+        }
         if (servers.Any(s => s.IdleFin + s.IdleReset + s.IdleOpen > 0))
         {
             columns.Add(("idle\nended", s => $"FIN {s.IdleFin}\nRST {s.IdleReset}\nopen {s.IdleOpen}"));

@@ -25,10 +25,11 @@ internal sealed class Trial(ProbeOptions options)
         Volatile.Write(ref running, process);
         try
         {
-            LoadPlan plan = options.PlanFor(port);
-            Readiness.Await(process, plan, options.Tls, options.ReadyLimit);
+            LoadPlan plan = options.PlanFor(port, options.Unix is null ? null : WithPort(options.Unix));
+            Readiness.Await(process, plan, options.ReadyLimit);
             var board = new StageBoard();
-            ILoad load = options.Tls ? new TlsLoad(plan, board) : new EpollLoad(plan, board);
+            bool isPlain = options is { Protocol: Protocol.Http1, Tls: false, Unix: null };
+            ILoad load = isPlain ? new EpollLoad(plan, board) : new TaskLoad(plan, board);
             load.Start();
             try
             {

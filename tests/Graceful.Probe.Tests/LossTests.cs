@@ -105,7 +105,7 @@ public sealed class LossTests
 
     [Theory]
     [InlineData("", 6, 0)]
-    [InlineData("reset-idle=yes", 0, 6)]
+    [InlineData("idle-end=Reset", 0, 6)]
     public async Task Idle_connections_are_told_apart_by_how_they_ended(string settings, long fin, long rst)
     {
         ProbeRun run = await ProbeRun.Against(settings, "--keep-alive", "0", "--connect", "0", "--idle", "6");

@@ -19,4 +19,24 @@ internal enum Act
     Garbage,
     Status503,
     Never,
+
+    // A Close or GOAWAY and no answer; the late one when the request has long been read.
+    TellToClose,
+    TellToCloseLate,
+
+    // WebSocket: a Close that says that something went wrong.
+    CloseWithError,
+
+    // FastCGI: END_REQUEST accepts nothing.
+    Overloaded,
+
+    // HTTP/2: only this stream.
+    ResetStream,
+
+    // Ends in order with less than it announced.
+    ShortBody,
+
+    // Event streams: a beginning, and the end after a while.
+    HoldLong,
+    EndOfHold,
 }

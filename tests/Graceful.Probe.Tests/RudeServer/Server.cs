@@ -15,14 +15,19 @@ internal sealed class Server(Settings settings)
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(15);
 
+    private static readonly TimeSpan Long = TimeSpan.FromMilliseconds(600);
+
     private readonly Ledger ledger = new();
-    private readonly Socket listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly Socket listener = settings.Unix is null
+        ? new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
+        : new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+
     private readonly ManualResetEventSlim signalled = new();
     private readonly ManualResetEventSlim everybodyWaits = new();
     private readonly CountdownEvent held = new(Math.Max(1, settings.Clients));
     private readonly CountdownEvent slowToCome = new(settings.Slow);
     private readonly CountdownEvent atWork = new(1);
-    private readonly List<Socket> idle = [];
+    private readonly Dictionary<Socket, (Socket, Stream, Dialect)> idle = [];
     private readonly X509Certificate2? certificate = settings.Tls ? SelfSigned() : null;
     private int requests;
     private int acted;
@@ -32,7 +37,7 @@ internal sealed class Server(Settings settings)
     {
         using PosixSignalRegistration? registration =
             settings.OnSignal == "default" ? null : PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, settings.Port));
+        listener.Bind(settings.Unix is null ? new IPEndPoint(IPAddress.Loopback, settings.Port) : new UnixDomainSocketEndPoint(settings.Unix));
         if (settings.Listen)
         {
             listener.Listen(512);
@@ -48,14 +53,34 @@ internal sealed class Server(Settings settings)
         everybodyWaits.Set();
         atWork.Signal();
         atWork.Wait(Bound);
-        foreach (Socket socket in settings.ResetIdle ? idle : [])
-        {
-            socket.LingerState = new LingerOption(true, 0);
-            socket.Dispose();
-        }
+        EndIdle();
         Thread.Sleep(settings.Linger);
         Console.WriteLine($"ledger {ledger}");
         return settings.Exit;
+    }
+
+    private void EndIdle()
+    {
+        lock (idle)
+        {
+            foreach ((Socket socket, Stream stream, Dialect dialect) in idle.Values)
+            {
+                if (dialect.Words(settings.IdleEnd!.Value) is byte[] words)
+                {
+                    stream.Write(words);
+                }
+                if (settings.IdleEnd == Act.Reset)
+                {
+                    socket.LingerState = new LingerOption(true, 0);
+                    socket.Dispose();
+                }
+                else
+                {
+                    // Somebody still reads here, and under him a close would be a reset.
+                    socket.Shutdown(SocketShutdown.Send);
+                }
+            }
+        }
     }
 
     private void OnSignal(PosixSignalContext context)
@@ -88,10 +113,11 @@ internal sealed class Server(Settings settings)
     {
         try
         {
-            using Stream stream = Open(socket);
-            for (bool reused = false; ReadRequest(stream, out string path); reused = true)
+            Stream stream = Open(socket);
+            Dialect dialect = Dialect.Of(settings.Protocol, stream);
+            for (bool reused = false; dialect.ReadRequest(out string path); reused = true)
             {
-                if (!Handle(socket, stream, path, reused))
+                if (!Handle(socket, stream, dialect, path, reused))
                 {
                     return;
                 }
@@ -103,20 +129,16 @@ internal sealed class Server(Settings settings)
         }
         finally
         {
-            bool sits;
             lock (idle)
             {
-                sits = idle.Contains(socket);
-            }
-            if (!sits)
-            {
+                idle.Remove(socket);
                 socket.Dispose();
             }
         }
     }
 
     // False when the connection is done with.
-    private bool Handle(Socket socket, Stream stream, string path, bool reused)
+    private bool Handle(Socket socket, Stream stream, Dialect dialect, string path, bool reused)
     {
         if (path.StartsWith("/slow", StringComparison.Ordinal))
         {
@@ -126,7 +148,7 @@ internal sealed class Server(Settings settings)
                 slowToCome.Signal();
             }
             Thread.Sleep(int.Parse(path[(path.IndexOf('=', StringComparison.Ordinal) + 1)..], System.Globalization.CultureInfo.InvariantCulture));
-            bool more = Perform(Act.Answer, socket, stream, reused);
+            bool more = Perform(Act.Answer, socket, stream, dialect, reused);
             atWork.Signal();
             return more;
         }
@@ -135,7 +157,7 @@ internal sealed class Server(Settings settings)
             atWork.AddCount();
             held.Signal();
             everybodyWaits.Wait(Bound);
-            bool more = Perform(settings.Finally, socket, stream, reused);
+            bool more = Perform(settings.Finally, socket, stream, dialect, reused);
             atWork.Signal();
             return more;
         }
@@ -144,39 +166,33 @@ internal sealed class Server(Settings settings)
         {
             act = settings.Acts[(Interlocked.Increment(ref acted) - 1) % settings.Acts.Count];
         }
-        if (settings.ResetIdle)
+        if (settings.IdleEnd is not null)
         {
             lock (idle)
             {
-                idle.Add(socket);
+                idle[socket] = (socket, stream, dialect);
             }
         }
-        return Perform(act, socket, stream, reused);
+        return Perform(act, socket, stream, dialect, reused);
     }
 
-    private bool Perform(Act act, Socket socket, Stream stream, bool reused)
+    private bool Perform(Act act, Socket socket, Stream stream, Dialect dialect, bool reused)
     {
         ledger.Enter(act, reused);
-        string? answer = act switch
+        if (act == Act.TellToCloseLate)
         {
-            Act.Answer or Act.AnswerThenFin or Act.AnswerThenReset => "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-            Act.AnswerChunked => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nA: b\r\n\r\n",
-            Act.AnswerUntilClose => "HTTP/1.0 200 OK\r\n\r\nhello",
-            Act.AnswerAndTellToClose => "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
-            Act.TruncateLength => "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel",
-            Act.TruncateChunked => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-            Act.Garbage => "SSH-2.0-OpenSSH_9.9 is not HTTP\r\n\r\n",
-            Act.Status503 => "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-            _ => null,
-        };
-        if (answer is not null)
+            Thread.Sleep(Long);
+        }
+        if (dialect.Words(act) is byte[] words)
         {
-            stream.Write(System.Text.Encoding.ASCII.GetBytes(answer));
+            stream.Write(words);
         }
         switch (act)
         {
-            case Act.Answer or Act.AnswerChunked:
-                return true;
+            case Act.HoldLong:
+                Thread.Sleep(Long);
+                stream.Write(dialect.Words(Act.EndOfHold));
+                return false;
             case Act.AnswerThenReset:
                 // Only after the client can have read its answer.
                 Thread.Sleep(50);
@@ -191,8 +207,20 @@ internal sealed class Server(Settings settings)
                 _ = stream.Read(new byte[1]);
                 return false;
             default:
-                return false;
+                return dialect.GoesOn(act) || End(socket, stream);
         }
+    }
+
+    // What a client has sent meanwhile is read, or it would be answered with a reset.
+    private static bool End(Socket socket, Stream stream)
+    {
+        var unwanted = new byte[1024];
+        socket.Shutdown(SocketShutdown.Send);
+        socket.ReceiveTimeout = (int)Long.TotalMilliseconds;
+        while (stream.Read(unwanted) > 0)
+        {
+        }
+        return false;
     }
 
     private Stream Open(Socket socket)
@@ -203,26 +231,12 @@ internal sealed class Server(Settings settings)
             return plain;
         }
         var secure = new SslStream(plain);
-        secure.AuthenticateAsServer(certificate);
-        return secure;
-    }
-
-    private static bool ReadRequest(Stream stream, out string path)
-    {
-        var head = new byte[8192];
-        int length = 0;
-        path = "";
-        while (!head.AsSpan(0, length).EndsWith("\r\n\r\n"u8))
+        secure.AuthenticateAsServer(new SslServerAuthenticationOptions
         {
-            int count = stream.Read(head, length, head.Length - length);
-            if (count == 0)
-            {
-                return false;
-            }
-            length += count;
-        }
-        path = System.Text.Encoding.ASCII.GetString(head, 0, length).Split(' ')[1];
-        return true;
+            ServerCertificate = certificate,
+            ApplicationProtocols = settings.Protocol == "http2" ? [SslApplicationProtocol.Http2] : null,
+        });
+        return secure;
     }
 
     private static X509Certificate2 SelfSigned()

@@ -19,8 +19,10 @@ internal sealed class Settings
         Every = Number("every", 0);
         Acts = [.. values.GetValueOrDefault("acts", "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Enum.Parse<Act>)];
         OnSignal = values.GetValueOrDefault("on-signal", "drain");
+        Protocol = values.GetValueOrDefault("protocol", "http1");
+        Unix = values.GetValueOrDefault("unix");
         Tls = values.ContainsKey("tls");
-        ResetIdle = values.ContainsKey("reset-idle");
+        IdleEnd = values.TryGetValue("idle-end", out string? end) ? Enum.Parse<Act>(end) : null;
         Listen = values.GetValueOrDefault("listen", "yes") == "yes";
     }
 
@@ -48,9 +50,15 @@ internal sealed class Settings
     // drain; default (no handler at all); ignore; second (drain at the second signal).
     public string OnSignal { get; }
 
+    public string Protocol { get; }
+
+    // The path of the Unix socket; null for TCP.
+    public string? Unix { get; }
+
     public bool Tls { get; }
 
-    public bool ResetIdle { get; }
+    // What becomes of the connections that sit idle; null leaves them to the exit.
+    public Act? IdleEnd { get; }
 
     public bool Listen { get; }
 

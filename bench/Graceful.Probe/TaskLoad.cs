@@ -1,7 +1,10 @@
+using System.Net.Sockets;
+
 namespace Graceful.Probe;
 
-// The clients over TLS, as tasks. Their handshakes cost far more than the counting, so one lock does for the tally.
-internal sealed class TlsLoad : ILoad, IDisposable
+// The clients as tasks: whatever is not plain HTTP/1.1 over TCP. What they do costs far more than the counting, so one lock does
+// for the tally.
+internal sealed class TaskLoad : ILoad, IDisposable
 {
     private const int IdleAtOnce = 64;
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(10);
@@ -13,11 +16,13 @@ internal sealed class TlsLoad : ILoad, IDisposable
     private readonly CancellationTokenSource gone = new();
     private readonly CancellationTokenSource cut = new();
     private readonly CancellationTokenSource settled = new();
+    private readonly List<Http2Channel> channels = [];
     private int idleToOpen;
     private int idleOpening;
+    private int sharing;
     private Task all = Task.CompletedTask;
 
-    public TlsLoad(LoadPlan plan, StageBoard board)
+    public TaskLoad(LoadPlan plan, StageBoard board)
     {
         this.plan = plan;
         this.board = board;
@@ -66,15 +71,25 @@ internal sealed class TlsLoad : ILoad, IDisposable
         }
     }
 
-    public void CountAnswer(ClientKind kind, AnswerReader answer)
+    public void CountAnswer(ClientKind kind, IAnswerReader answer) => CountAnswer(kind, answer.Status, answer.ToldToClose, answer.KeepAlive);
+
+    public void CountAnswer(ClientKind kind, int status, bool told, bool kept)
     {
         lock (gate)
         {
-            tally.CountAnswer(kind, Signalled, answer.Status, answer.ToldToClose);
-            if (kind == ClientKind.Idle && answer.KeepAlive)
+            tally.CountAnswer(kind, Signalled, status, told);
+            if (kind == ClientKind.Idle && kept)
             {
                 tally.IdleOpened++;
             }
+        }
+    }
+
+    public void CountTold(ClientKind kind)
+    {
+        lock (gate)
+        {
+            tally.CountTold(kind, Signalled);
         }
     }
 
@@ -86,21 +101,21 @@ internal sealed class TlsLoad : ILoad, IDisposable
         }
     }
 
-    public void CountProbeError(string what)
+    public void CountProbeError(SocketException error)
     {
         lock (gate)
         {
-            tally.CountProbeError(what);
+            tally.CountProbeError(error.SocketErrorCode == SocketError.AddressNotAvailable ? "connect: EADDRNOTAVAIL" : $"connect: {error.SocketErrorCode}");
         }
     }
 
-    public void CountIdleEnd(bool reset)
+    public void CountIdleEnd(bool reset, Outcome outcome)
     {
         lock (gate)
         {
             tally.IdleReset += reset ? 1 : 0;
             tally.IdleFin += reset ? 0 : 1;
-            tally.Count(ClientKind.Idle, Signalled, Outcome.ClosedIdle);
+            tally.Count(ClientKind.Idle, Signalled, outcome);
         }
     }
 
@@ -128,15 +143,43 @@ internal sealed class TlsLoad : ILoad, IDisposable
 
     public void Dispose()
     {
+        foreach (Http2Channel channel in channels)
+        {
+            channel.Dispose();
+        }
         gone.Dispose();
         cut.Dispose();
         settled.Dispose();
     }
 
+    // The one client that asks whether the server is up.
+    public TaskClient Asker() => New(ClientKind.Connect, 0);
+
+    private TaskClient New(ClientKind kind, int number)
+    {
+        byte source = SourceAddresses.LastByte(number, plan.Sources);
+        return plan.Protocol switch
+        {
+            Protocol.WebSocket => new WebSocketClient(kind, source, plan, this),
+            Protocol.Http2 => new Http2Client(kind, source, kind == ClientKind.KeepAlive ? Channel(source) : null, plan, this),
+            _ => new StreamClient(kind, source, plan, this),
+        };
+    }
+
+    // The one that is not shared by enough clients yet, or a new one.
+    private Http2Channel Channel(byte source)
+    {
+        if (sharing++ % plan.Streams == 0)
+        {
+            channels.Add(new Http2Channel(ClientKind.KeepAlive, source, plan, this));
+        }
+        return channels[^1];
+    }
+
     private async Task RunAsync()
     {
         int number = 0;
-        TlsClient New(ClientKind kind) => new(kind, SourceAddresses.LastByte(number++, plan.Sources), plan, this);
+        TaskClient New(ClientKind kind) => this.New(kind, number++);
         var busy = new List<Task>();
         var idle = new List<Task>();
         for (int i = 0; i < Math.Max(plan.KeepAlive, plan.Connect); i++)

@@ -1,0 +1,34 @@
+using System.Net;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Hello;
+
+internal static class Listening
+{
+    /// <summary>Where it listens and what is spoken there, as the command line says.</summary>
+    public static void AddTo(KestrelServerOptions kestrel, string[] args, IConfiguration configuration)
+    {
+        if (configuration["unix"] is { } path)
+        {
+            kestrel.ListenUnixSocket(path, Speak);
+        }
+        else
+        {
+            kestrel.Listen(IPAddress.Loopback, configuration.GetValue("port", 5000), Speak);
+        }
+
+        void Speak(ListenOptions endpoint)
+        {
+            endpoint.Protocols = configuration.GetValue("protocols", endpoint.Protocols);
+            if (args.Contains("--tls"))
+            {
+                endpoint.UseHttps(Certificate.ForThisRun());
+            }
+
+            if (args.Contains("--fastcgi"))
+            {
+                endpoint.UseFastCgi();
+            }
+        }
+    }
+}

@@ -382,6 +382,14 @@ let stress (options: string list) =
     run "dotnet" [ program "Graceful.Core.Tests"; "-class"; "*.InterleavingTests"; "-noLogo" ] environment
     run "dotnet" [ program "Graceful.CSharp.Tests"; "-class"; "Graceful.Tests.Interleavings.*"; "-noLogo" ] environment
 
+/// Random and mutated FastCGI records, at least 100,000, and bodies of a gigabyte.
+let fastcgi (options: string list) =
+    let records = match options with [ records ] -> records | _ -> "1000000"
+    if not (Seq.forall Char.IsAsciiDigit records) || records.TrimStart '0' = "" then fail $"'{records}' is not a number of records, as in: fastcgi 1000000"
+    built.Force()
+    let environment = [ ("GRACEFUL_FASTCGI_RECORDS", records); ("GRACEFUL_FASTCGI_MIB", "1024") ]
+    run "dotnet" [ program "Graceful.CSharp.Tests"; "-class"; "Graceful.Tests.FastCgi.Fuzzed"; "-class"; "Graceful.Tests.FastCgi.Streams"; "-noLogo" ] environment
+
 /// First the lives, with the options given; then, unless one life alone is to be replayed, the races.
 let soak (options: string list) =
     built.Force()
@@ -423,6 +431,7 @@ let targets: (string * string * (string list -> unit)) list =
       "soak", "lives of servers by the million in virtual time, then the stress: --events N --seed S, and --help for more", soak
       "soak-idle", "10,000 activations (or as many as you say) of a server that leaves when idle, and clients at the edge: who is lost or refused?", soakIdle
       "stress", "races around the cells and the table: all of the model's, and 1,000,000 rounds (or as many as you say) of real threads", stress
+      "fastcgi", "1,000,000 random and mutated FastCGI records (or as many as you say), and a gigabyte up and down", fastcgi
       "mutate", "plant small faults in the core, one at a time: do the tests catch each? words choose by name; --adapters: Stryker on the engine", mutate
       "diagrams", "draw the state machines from the steps they take, into docs/ and README.md", ignore >> diagrams
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses

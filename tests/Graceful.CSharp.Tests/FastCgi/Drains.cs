@@ -26,6 +26,29 @@ public sealed class Drains
     }
 
     [Fact]
+    public async Task The_close_is_right_behind_the_end_of_the_request_and_waits_for_no_callback()
+    {
+        var (first, late) = (new Door(), new Door());
+        await using var app = await Responses.StartAsync(Quiet.Long, more => more.MapGet("/callback", async (HttpContext context) =>
+        {
+            context.Response.OnCompleted(late.PassAsync);
+            await first.PassAsync();
+            return "ok";
+        }));
+        using var client = await RawFastCgiClient.ConnectAsync(app.Port);
+        await client.SendGetAsync("/callback");
+        await first.Reached();
+        await app.BeginDrainAsync();
+        first.Open();
+        Assert.Equal("ok", (await client.ReadAsync()).Text);
+        Assert.Equal(Ending.Fin, await client.EndAsync());
+        await late.Reached();
+        Assert.False(app.Graceful.Completion.IsCompleted);
+        late.Open();
+        Assert.Equal(0, (await app.ReportAsync()).ExitCode);
+    }
+
+    [Fact]
     public async Task A_response_that_has_begun_finishes_too()
     {
         await using var app = await Responses.StartAsync(Quiet.Long);

@@ -10,6 +10,7 @@ namespace Graceful.Takeover;
 internal sealed class HttpLoad : IAsyncDisposable
 {
     private const int Loops = 8;
+    private const int FreshLoops = 2;
     private const int BodyBytes = 1000;
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
@@ -17,6 +18,8 @@ internal sealed class HttpLoad : IAsyncDisposable
     private readonly CancellationTokenSource _end = new();
     private readonly HttpClient _client;
     private readonly Tally _tally;
+    private readonly int _port;
+    private readonly bool _fresh;
     private readonly Task _loops;
 
     /// <param name="port">Where it asks.</param>
@@ -25,18 +28,10 @@ internal sealed class HttpLoad : IAsyncDisposable
     public HttpLoad(int port, Tally tally, bool fresh = false)
     {
         _tally = tally;
-        _client = new HttpClient(new SocketsHttpHandler
-        {
-            UseProxy = false,
-            EnableMultipleHttp2Connections = true,
-            PooledConnectionLifetime = fresh ? TimeSpan.Zero : Timeout.InfiniteTimeSpan,
-            ConnectCallback = ConnectAsync,
-        })
-        {
-            BaseAddress = new Uri($"http://127.0.0.1:{port}"),
-            Timeout = TimeSpan.FromSeconds(20),
-        };
-        _loops = Task.WhenAll(Enumerable.Range(0, Loops).SelectMany(_ => new[]
+        _port = port;
+        _fresh = fresh;
+        _client = NewClient();
+        _loops = Task.WhenAll(Enumerable.Range(0, fresh ? FreshLoops : Loops).SelectMany(_ => new[]
         {
             LoopAsync(() => new HttpRequestMessage(HttpMethod.Get, "/"), "ok"),
             LoopAsync(() => new HttpRequestMessage(HttpMethod.Post, "/") { Content = new ByteArrayContent(new byte[BodyBytes]) }, $"{BodyBytes} bytes"),
@@ -53,16 +48,23 @@ internal sealed class HttpLoad : IAsyncDisposable
         _end.Dispose();
     }
 
+    private HttpClient NewClient() => new(new SocketsHttpHandler { UseProxy = false, EnableMultipleHttp2Connections = true, ConnectCallback = ConnectAsync })
+    {
+        BaseAddress = new Uri($"http://127.0.0.1:{_port}"),
+        Timeout = TimeSpan.FromSeconds(20),
+    };
+
     private async Task LoopAsync(Func<HttpRequestMessage> next, string wanted)
     {
         while (!_end.IsCancellationRequested)
         {
+            using var another = _fresh ? NewClient() : null;
             using var request = next();
             request.Version = HttpVersion.Version20;
             request.VersionPolicy = HttpVersionPolicy.RequestVersionExact;
             try
             {
-                using var response = await _client.SendAsync(request);
+                using var response = await (another ?? _client).SendAsync(request);
                 var body = await response.Content.ReadAsStringAsync();
                 if (response.StatusCode == HttpStatusCode.OK && body == wanted)
                 {

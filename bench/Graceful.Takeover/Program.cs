@@ -10,7 +10,7 @@ using Graceful.Takeover;
 if (args is ["serve", var port, var healthPort, var kind])
 {
     Server.Run(int.Parse(port, CultureInfo.InvariantCulture), int.Parse(healthPort, CultureInfo.InvariantCulture), plain: kind == "plain");
-    return 0;
+    return Environment.ExitCode;
 }
 
 var stops = 20;

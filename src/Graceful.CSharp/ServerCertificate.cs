@@ -26,15 +26,13 @@ public sealed class ServerCertificate
 
     private readonly Lock _replacing = new();
     private LoadedCertificate _current;
+    private Action<LoadedCertificate>? _replaced;
 
     private ServerCertificate(CertificateSource? source, LoadedCertificate certificate)
     {
         Source = source;
         _current = certificate;
     }
-
-    /// <summary>Another one is in use. On the thread that replaced it.</summary>
-    internal event Action<LoadedCertificate>? Replaced;
 
     /// <summary>The thumbprint (SHA-1) of the one in use, as hexadecimal digits.</summary>
     public string Thumbprint => Current.Leaf.Thumbprint;
@@ -166,6 +164,7 @@ public sealed class ServerCertificate
     /// <summary>Shows this one from now on; false when it is in use already.</summary>
     internal bool Use(LoadedCertificate certificate)
     {
+        Action<LoadedCertificate>? replaced;
         lock (_replacing)
         {
             if (certificate.IsSame(_current))
@@ -174,10 +173,20 @@ public sealed class ServerCertificate
             }
 
             Volatile.Write(ref _current, certificate);
+            replaced = _replaced;
         }
 
-        Replaced?.Invoke(certificate);
+        replaced?.Invoke(certificate);
         return true;
+    }
+
+    /// <summary>Somebody hears of every replacement, on the thread that makes it, until he wants to hear no more.</summary>
+    internal void OnReplaced(Action<LoadedCertificate> listener, bool isOver = false)
+    {
+        lock (_replacing)
+        {
+            _replaced = isOver ? _replaced - listener : _replaced + listener;
+        }
     }
 
     private static LoadedCertificate Read(CertificateSource source)

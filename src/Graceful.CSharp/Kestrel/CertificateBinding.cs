@@ -23,7 +23,7 @@ internal sealed class CertificateBinding(
         if (options.Value.Certificate is { } certificate)
         {
             _certificate = certificate;
-            certificate.Replaced += Say;
+            certificate.OnReplaced(Say);
             Log.CertificateUsed(_log, certificate.Current.ToString());
             if (options.Value.WatchCertificateFiles)
             {
@@ -60,7 +60,7 @@ internal sealed class CertificateBinding(
     public void Dispose()
     {
         _watch?.Dispose();
-        _certificate?.Replaced -= Say;
+        _certificate?.OnReplaced(Say, isOver: true);
     }
 
     private void Say(LoadedCertificate certificate) => engine.Say(log => Log.CertificateReplaced(log, certificate.ToString()));

@@ -204,11 +204,11 @@ public sealed partial class WatchedCertificates : IDisposable
     }
 
     [Fact]
-    public async Task A_log_that_fails_does_not_end_the_watch()
+    public async Task A_look_that_fails_does_not_end_the_watch()
     {
         using var ours = await _files.WriteAsync();
         using var rig = new Rig(_files);
-        rig.Certificate.Replaced += _ => throw new InvalidOperationException("as planned");
+        rig.Certificate.OnReplaced(_ => throw new InvalidOperationException("as planned"));
         using var first = await _files.WriteAsync();
         rig.LookTwice();
         using var second = await _files.WriteAsync();
@@ -281,7 +281,7 @@ public sealed partial class WatchedCertificates : IDisposable
         public Rig(CertificateFolder files, ServerCertificate? certificate = null, TimeSpan? interval = null)
         {
             Certificate = certificate ?? ServerCertificate.FromPem(files.Certificate, files.Key);
-            Certificate.Replaced += _ => Replacements++;
+            Certificate.OnReplaced(_ => Replacements++);
             _interval = interval ?? TimeSpan.FromMilliseconds(100);
             _watch = Certificate.Watch(_interval, _log.CreateLogger("watch"), Time);
         }

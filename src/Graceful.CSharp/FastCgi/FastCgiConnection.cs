@@ -130,6 +130,9 @@ internal sealed class FastCgiConnection : IDisposable
         }
     }
 
+    /// <summary>From here on nothing more is written.</summary>
+    public void CutOff() => _output.CutOff();
+
     public void Dispose() => _request.Dispose();
 
     private void RequestClose()

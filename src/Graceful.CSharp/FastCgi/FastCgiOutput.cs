@@ -113,6 +113,9 @@ internal sealed class FastCgiOutput(PipeWriter pipe)
         }
     }
 
+    /// <summary>From here on nothing more is written; what waits to be written is dropped. Any thread.</summary>
+    public void CutOff() => Volatile.Write(ref _isOver, true);
+
     public async ValueTask CompleteAsync()
     {
         await _turn.WaitAsync().ConfigureAwait(false);

@@ -295,6 +295,8 @@ internal sealed class FastCgiRequest :
 
     public void Abort()
     {
+        // First: one who hears of it may end the request before the transport has heard, and its end would look whole.
+        _connection.CutOff();
         OnAborted();
         _connection.Transport.Abort(new ConnectionAbortedException("The application aborted the request."));
     }

@@ -1,6 +1,13 @@
+using System.IO.Pipelines;
+using Graceful.FastCgi;
 using Graceful.Tests.Support;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Graceful.Tests.FastCgi;
 
@@ -82,6 +89,21 @@ public sealed class Aborts
         Assert.Equal("aborted", await _ended.Task.Soon("The end"));
     }
 
+    [Fact]
+    public async Task A_request_that_ends_while_it_is_being_aborted_has_no_end_that_looks_whole()
+    {
+        var (input, output) = (new Pipe(), new Pipe());
+        var application = new Obedient();
+        var transport = new SlowToAbort(application.Ended, input.Writer) { Transport = new Duplex(input.Reader, output.Writer) };
+        using var connection = new FastCgiConnection(
+            transport, new Application<IFeatureCollection>(application), new KestrelServerOptions(), new FastCgiLimits(), NullLogger.Instance);
+        var running = connection.RunAsync();
+        await input.Writer.WriteAsync(RawFastCgiClient.Request(RawFastCgiClient.Variables("GET", "/")), TestContext.Current.CancellationToken);
+        (await application.Begun.Soon("The request")).Abort();
+        await running.Soon("The end of the connection");
+        Assert.True((await output.Reader.ReadAsync(TestContext.Current.CancellationToken)) is { IsCompleted: true, Buffer.IsEmpty: true });
+    }
+
     private Task<TestApp> StartAsync() => Responses.StartAsync(map: app =>
     {
         app.MapGet("/stay", async (HttpContext context) =>
@@ -113,4 +135,44 @@ public sealed class Aborts
             _ended.TrySetResult("aborted");
         });
     });
+
+    /// <summary>A transport that ends when the request has.</summary>
+    private sealed class SlowToAbort(Task requestEnded, PipeWriter input) : DefaultConnectionContext("slow")
+    {
+        public override void Abort(ConnectionAbortedException abortReason)
+        {
+            Assert.True(requestEnded.Wait(Limits.Hang));
+            input.Complete();
+        }
+    }
+
+    private sealed class Duplex(PipeReader input, PipeWriter output) : IDuplexPipe
+    {
+        public PipeReader Input => input;
+
+        public PipeWriter Output => output;
+    }
+
+    /// <summary>Ends its request as soon as that is aborted.</summary>
+    private sealed class Obedient : IHttpApplication<IFeatureCollection>
+    {
+        private readonly TaskCompletionSource<IHttpRequestLifetimeFeature> _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<IHttpRequestLifetimeFeature> Begun => _begun.Task;
+
+        public Task Ended => _ended.Task;
+
+        public IFeatureCollection CreateContext(IFeatureCollection contextFeatures) => contextFeatures;
+
+        public async Task ProcessRequestAsync(IFeatureCollection context)
+        {
+            var lifetime = context.GetRequiredFeature<IHttpRequestLifetimeFeature>();
+            var aborted = lifetime.RequestAborted;
+            _begun.SetResult(lifetime);
+            await Task.Delay(Timeout.Infinite, aborted).ContinueWith(_ => { }, TaskScheduler.Default);
+        }
+
+        public void DisposeContext(IFeatureCollection context, Exception? exception) => _ended.SetResult();
+    }
 }

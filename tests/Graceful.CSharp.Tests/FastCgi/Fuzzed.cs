@@ -50,6 +50,32 @@ public sealed class Fuzzed
     }
 
     [Fact]
+    public async Task A_request_that_begins_in_the_middle_of_a_body_that_nobody_wanted_keeps_no_memory_of_it()
+    {
+        using var memory = new CountedMemory();
+        var pipeOptions = new PipeOptions(memory, useSynchronizationContext: false);
+        var (input, output) = (new Pipe(pipeOptions), new Pipe(pipeOptions));
+        var transport = new DefaultConnectionContext("halfway") { Transport = new Duplex(input.Reader, output.Writer) };
+        transport.Features.Set<Microsoft.AspNetCore.Connections.Features.IMemoryPoolFeature>(memory);
+        var application = new Careless();
+        using var connection = new FastCgiConnection(
+            transport, new Application<IFeatureCollection>(application), new KestrelServerOptions(), new FastCgiLimits(), NullLogger.Instance);
+        var running = connection.RunAsync();
+        var reading = CheckAsync(output.Reader);
+        var whole = RawFastCgiClient.Request(RawFastCgiClient.Variables("POST", "/6", ("CONTENT_LENGTH", "9000")), body: new byte[9000]);
+        await input.Writer.WriteAsync(whole.AsMemory(0, whole.Length - 1000), TestContext.Current.CancellationToken);
+        await Limits.Until(() => application.Waiting == 1 && memory.Rented > 8000, "the body is there, and nobody reads it");
+        application.Go();
+        await Limits.Until(() => application.Ended == 1, "the request has ended");
+        await input.Writer.WriteAsync(whole.AsMemory(whole.Length - 1000, 1000 - 8), TestContext.Current.CancellationToken);
+        await input.Writer.WriteAsync(RawFastCgiClient.Request(RawFastCgiClient.Variables("GET", "/3")), TestContext.Current.CancellationToken);
+        await input.Writer.CompleteAsync();
+        await running.Soon("The end of the connection");
+        await reading.Soon("The end of the answers");
+        Assert.Equal((2, 0), (application.Requests, memory.Rented));
+    }
+
+    [Fact]
     public void Pairs_that_are_cut_anywhere_are_read_up_to_there()
     {
         var dice = new Random(Seed);
@@ -221,9 +247,18 @@ public sealed class Fuzzed
     /// <summary>An application that reads or does not, answers or fails, as it is asked.</summary>
     private sealed class Careless : IHttpApplication<IFeatureCollection>
     {
+        private readonly TaskCompletionSource _go = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private int _requests;
+        private int _waiting;
+        private int _ended;
 
-        public int Requests => _requests;
+        public int Requests => Volatile.Read(ref _requests);
+
+        public int Waiting => Volatile.Read(ref _waiting);
+
+        public int Ended => Volatile.Read(ref _ended);
+
+        public void Go() => _go.SetResult();
 
         public IFeatureCollection CreateContext(IFeatureCollection contextFeatures) => contextFeatures;
 
@@ -252,6 +287,10 @@ public sealed class Fuzzed
                     await Task.Yield();
                     token.ThrowIfCancellationRequested();
                     break;
+                case "/6":
+                    Interlocked.Increment(ref _waiting);
+                    await _go.Task;
+                    break;
                 default:
                     await context.GetRequiredFeature<IRequestBodyPipeFeature>().Reader.ReadAsync();
                     response.Writer.GetSpan(10)[..10].Fill(1);
@@ -260,9 +299,7 @@ public sealed class Fuzzed
             }
         }
 
-        public void DisposeContext(IFeatureCollection context, Exception? exception)
-        {
-        }
+        public void DisposeContext(IFeatureCollection context, Exception? exception) => Interlocked.Increment(ref _ended);
     }
 
     /// <summary>Pages as the transport's, counted.</summary>

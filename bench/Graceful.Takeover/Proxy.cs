@@ -6,7 +6,7 @@ namespace Graceful.Takeover;
 
 /// <summary>
 /// HAProxy before the two servers, twice: as a proxy of HTTP/2, which has connections of its own to them, and as a proxy of TCP, whose
-/// clients hear the servers' GOAWAYs themselves. It asks for readiness every 100 ms, over HTTP/1.1, and otherwise is as it comes.
+/// clients hear the servers' GOAWAYs themselves. It asks for readiness every 100 ms over HTTP/1.1, and believes the third no, and otherwise is as it comes.
 /// </summary>
 internal sealed class Proxy : IDisposable
 {
@@ -78,7 +78,7 @@ internal sealed class Proxy : IDisposable
     private string Configuration(IReadOnlyList<Backend> servers)
     {
         string Lines(string protocol) => string.Join('\n', servers.Select((server, index) =>
-            $"    server s{index} 127.0.0.1:{server.Port} {protocol} check port {server.HealthPort} check-proto h1 inter 100 fall 1 rise 1"));
+            $"    server s{index} 127.0.0.1:{server.Port} {protocol} check port {server.HealthPort} check-proto h1 inter 100 fall 3 rise 1"));
         return $"""
             global
                 stats socket {StatusSocket} mode 600 level user

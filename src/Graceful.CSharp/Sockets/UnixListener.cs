@@ -40,20 +40,7 @@ internal static partial class UnixListener
         Socket? socket = null;
         try
         {
-            socket = OperatingSystem.IsLinux() ? BindOnLinux(endpoint, path) : Bind(endpoint);
-            if (path is not null)
-            {
-                if (SocketFile.At(path) is { } file)
-                {
-                    Files.Add(socket, file);
-                }
-
-                if (mode is { } permissions && !OperatingSystem.IsWindows())
-                {
-                    // Who connects before it listens is refused, so nobody comes in by the permissions that it has up to here.
-                    File.SetUnixFileMode(path, permissions);
-                }
-            }
+            socket = Bind(endpoint, path, mode);
 
             // Still under the lock: who finds a socket that does not listen takes it for one that was left.
             socket.Listen(backlog);
@@ -63,13 +50,40 @@ internal static partial class UnixListener
         {
             if (socket is not null)
             {
-                _ = FileOf(socket)?.Remove();
-                socket.Dispose();
+                Close(socket);
             }
 
             throw e is SocketException { SocketErrorCode: not SocketError.AddressAlreadyInUse } or UnauthorizedAccessException
                 ? new IOException($"Can't listen on '{endpoint}': {e.Message}", e)
                 : e;
+        }
+    }
+
+    /// <summary>The first half of opening one: it has its file and its permissions, and refuses whoever connects.</summary>
+    internal static Socket Bind(UnixDomainSocketEndPoint endpoint, string? path, UnixFileMode? mode)
+    {
+        var socket = OperatingSystem.IsLinux() ? BindOnLinux(endpoint, path) : Bind(endpoint);
+        try
+        {
+            if (path is not null)
+            {
+                if (SocketFile.At(path) is { } file)
+                {
+                    Files.Add(socket, file);
+                }
+
+                if (mode is { } permissions && !OperatingSystem.IsWindows())
+                {
+                    File.SetUnixFileMode(path, permissions);
+                }
+            }
+
+            return socket;
+        }
+        catch
+        {
+            Close(socket);
+            throw;
         }
     }
 

@@ -60,6 +60,7 @@ internal sealed class Front : IDisposable
                     fastcgi_pass application;
                 }
                 location /place {
+                    include {{Parameters}};
                     fastcgi_split_path_info ^(/place)(/.*)$;
                     fastcgi_param PATH_INFO $fastcgi_path_info;
                     fastcgi_pass application;

@@ -36,7 +36,9 @@ public sealed class StopsUnderLoad
             await Task.WhenAll(clients).Soon("The end of the clients");
 
             Assert.Empty(lost);
-            foreach (var loss in Losses)
+            // FastCGI has no word for a kept connection that ends after all, so nginx may use one for its next request in that very moment. It repeats what
+            // can be repeated, and its clients see nothing; without kept connections there is nothing to be repeated.
+            foreach (var loss in keep ? [] : Losses)
             {
                 Assert.DoesNotContain(loss, front.Errors, StringComparison.Ordinal);
             }

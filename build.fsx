@@ -53,6 +53,11 @@ let needSystemd () =
     need "systemd-socket-activate" "systemd"
     need "systemd-analyze" "systemd"
 
+/// HAProxy in front of two servers, and who loads them over HTTP/2.
+let needTakeover () =
+    need "haproxy" "haproxy"
+    need "h2load" "nghttp2-client"
+
 let needIPv6Loopback () =
     try
         use socket = new Net.Sockets.Socket(Net.Sockets.AddressFamily.InterNetworkV6, Net.Sockets.SocketType.Stream, Net.Sockets.ProtocolType.Tcp)
@@ -131,6 +136,7 @@ let test (only: string list) =
     if isWanted "Graceful.CSharp.Tests" then
         needSystemd ()
         need "bash" "bash"
+        needTakeover ()
         needIPv6Loopback ()
     built.Force()
     Directory.CreateDirectory "artifacts/tests" |> ignore
@@ -282,6 +288,14 @@ let soakIdle (options: string list) =
     let server = [ "dotnet"; program "Activated"; "--IdleLimit"; "00:00:00.2" ]
     exit (exitCodeOf "dotnet" ([ program "Graceful.Doorkeeper"; "--activations"; activations; "--idle-limit"; "200"; "--" ] @ server) [])
 
+/// HTTP/2 behind HAProxy: two servers take each other's place, under load, and what their clients lose; beside it the same with plain ones.
+let takeover (options: string list) =
+    let stops = match options with [ stops ] -> stops | _ -> "20"
+    if not (Seq.forall Char.IsAsciiDigit stops) || stops.TrimStart '0' = "" then fail $"'{stops}' is not a number of stops, as in: takeover 20"
+    built.Force()
+    needTakeover ()
+    exit (exitCodeOf "dotnet" [ program "Graceful.Takeover"; "--stops"; stops ] [])
+
 /// Draws the state machines anew, from the steps they take. What stands around the pictures in the pages stays.
 let diagrams () =
     built.Force()
@@ -297,6 +311,7 @@ let targets: (string * string * (string list -> unit)) list =
       "mutate", "plant small faults in the core, one at a time: do the tests catch each? words choose by name; --adapters: Stryker on the engine", mutate
       "diagrams", "draw the state machines from the steps they take, into docs/ and README.md", ignore >> diagrams
       "losses", "what is lost in 20 stops (or as many as you say) under each kind of load, beside the plain server", losses
+      "takeover", "two HTTP/2 servers behind HAProxy stop in turn, 20 times or as many as you say, under h2load and HttpClient: plain, then graceful", takeover
       "bench", "what a request costs: the connection's step, processor time, allocations, throughput", bench
       "pack", "make the NuGet packages, into artifacts/packages; their version is that of CHANGELOG.md's newest heading", ignore >> pack
       "build", "build everything", fun _ -> built.Force()

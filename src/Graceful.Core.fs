@@ -115,8 +115,8 @@ type ConnectionEffect =
     /// It went to Hijacked.
     | BecameHijacked
     /// Tell the client on the next response head, or with a GOAWAY; answer with `Tell` when that is certain.
-    /// One that is hijacked is asked in its own protocol; a WebSocket is closed with 1001, but not before the drain begins:
-    /// during a lame duck it would come back at once.
+    /// During a lame duck `Spread` says when.
+    /// One that is hijacked is asked in its own protocol, as a WebSocket is with 1001.
     | AskToClose
     /// Nobody works on it: let it end after what was written; answer with `Ended` when it is gone.
     | Close
@@ -642,6 +642,12 @@ module Connection =
     /// Whether we are leaving, as far as this connection is concerned.
     let isRetiring (Connection w) = w &&& Retiring <> 0u
 
+    /// Whether it is to be asked to close and was not told yet, though something of it is in flight that can tell: whoever put
+    /// the notice off asks this when its moment has come.
+    let awaitsNotice (Connection w) =
+        w &&& (Tenure ||| Retiring) = (Upgraded ||| Retiring)
+        || w &&& (Tenure ||| Retiring ||| Last) = Retiring && w >= One
+
     /// Whether the transport is gone, or somebody else's.
     let isGone (Connection w) = w &&& Tenure = Gone
 
@@ -879,6 +885,36 @@ module Use =
         if lastUse > now then TimeSpan.Zero else now - lastUse
 
 
+/// When those are told who stay long on one connection. They come back at once, so whoever tells all of them in one moment
+/// sends them to the others in one moment. A client that asks for one thing at a time hears it with its next response: these
+/// are spread by themselves.
+module Spread =
+    /// Of 2^64, the part by which each goes on from the one before: the golden ratio's, which of all numbers is the worst to
+    /// come back near to. However many there are, each stretch of time gets its share of them: up to 10,000 it is never off
+    /// by more than 5, and no two are closer than 2/5 of an even distance, nor is any gap longer than twice that.
+    [<Literal>]
+    let private Stride = 0x9E3779B97F4A7C15UL
+
+    /// Whether the notice is put off to a moment of the connection's own. `multiplexed`: it carries many requests at a time.
+    let isSpread multiplexed phase =
+        match phase with
+        | Hijacked -> true
+        | New
+        | Active
+        | Idle -> multiplexed
+        | Closed -> false
+
+    /// How long after its notice was asked for the `ordinal`-th connection is told, when `left` is how long that may take. Never
+    /// as long as that, and at once when nothing is left. `seed` is where the first one stands, so that servers that leave
+    /// together do not tell their clients together.
+    let after (seed: uint64) (ordinal: int64) (left: TimeSpan) =
+        if left.Ticks <= 0L then TimeSpan.Zero
+        else
+            // Of a number with 64 places after the point the whole part is left.
+            let place = seed + uint64 ordinal * Stride
+            TimeSpan(int64 ((UInt128.op_Implicit (uint64 left.Ticks) * UInt128.op_Implicit place) >>> 64))
+
+
 /// Who is inside, and whether all have left.
 module Gate =
     // bits 0-1 stance (in this order: never back, but from announced), 2-63 how many are inside
@@ -1041,6 +1077,19 @@ module Lifecycle =
         | Running _
         | IdleExpired
         | Drilling _
+        | Hooks _
+        | Exited _ -> ValueNone
+
+    /// Until when everybody is to be told, where that takes its time: the end of the lame duck, or of the grace period if
+    /// that is sooner.
+    let noticeEnd state =
+        match state with
+        | Draining({ Deadline = ValueSome deadline }, LameDuck until) -> ValueSome(min until deadline)
+        | Drilling(until, _)
+        | Draining(_, LameDuck until) -> ValueSome until
+        | Draining(_, (RunningBeforeHooks _ | ClosingListeners _ | AwaitingEmptied _))
+        | Running _
+        | IdleExpired
         | Hooks _
         | Exited _ -> ValueNone
 

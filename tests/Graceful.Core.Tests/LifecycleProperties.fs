@@ -218,6 +218,17 @@ let ``the trigger stays, and one deadline runs from it`` () =
             | _, None -> true))
 
 [<Fact>]
+let ``those who stay are told until the lame duck is over, or the drill, and never beyond the deadline`` () =
+    forAllLives (fun t ->
+        t |> every (fun s ->
+            let told = Lifecycle.noticeEnd s.After
+            match Lifecycle.stage s.After with
+            // Whatever ends it first is what it is woken for.
+            | Stage.Drilling
+            | Stage.LameDuck -> told.IsSome && told = Lifecycle.nextDue s.After
+            | _ -> told.IsNone))
+
+[<Fact>]
 let ``the deadline that is told is the moment of the force, and is told wherever there is one`` () =
     forAllLives (fun t ->
         t |> every (fun s ->

@@ -64,6 +64,7 @@ internal sealed class LifecycleEngine : IDisposable
         Recorder = options.Record is null ? null : Record(options, HeaderLine.Of(options.TimeProvider.GetUtcNow(), now, _policy, _state));
         _timer = options.TimeProvider.CreateTimer(
             static engine => ((LifecycleEngine)engine!).Post(Event.Woke), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        Notices = new Notices(options.TimeProvider, _clock, (ulong)Random.Shared.NextInt64(long.MinValue, long.MaxValue));
         StateHandler = options.StateHandler;
         Idle = options.IdleLimit is null ? null : new IdleWatch(_clock, options.HijackedIsBusy);
         OwnsProcess = options.OwnsProcess;
@@ -86,6 +87,9 @@ internal sealed class LifecycleEngine : IDisposable
     public Table<WorkToken> Works { get; } = new();
 
     public IntakeList Intakes { get; } = new();
+
+    /// <summary>Who is told at a moment of his own.</summary>
+    public Notices Notices { get; }
 
     public DrainFigures Figures { get; } = new();
 
@@ -375,6 +379,7 @@ internal sealed class LifecycleEngine : IDisposable
         _mailbox.Writer.TryComplete();
         Recorder?.Dispose();
         _timer.Dispose();
+        Notices.Dispose();
         _hooks.Dispose();
         _exited.TrySetCanceled();
         _reported.TrySetCanceled();
@@ -553,10 +558,16 @@ internal sealed class LifecycleEngine : IDisposable
                 // Whoever asked waits for the answer to the letter.
                 break;
             case { IsAnnounceLeaving: true }:
+                if (LifecycleModule.noticeEnd(_state) is { IsSome: true } end)
+                {
+                    Notices.Spread(end.Value);
+                }
+
                 Step(GateEvent.Announce);
                 ApplyToAll(ConnectionEvent.Retire);
                 break;
             case Effect.CloseListeners close:
+                Notices.End();
                 _ = CloseListenersAsync(close.successorHasThem);
                 break;
             case { IsRetireConnections: true }:

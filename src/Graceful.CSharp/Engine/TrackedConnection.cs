@@ -14,8 +14,12 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     private ConnectionCell _cell;
     private List<RequestCut>? _cuts;
     private bool _told;
+    private volatile bool _isNoticePutOff;
 
     public string Id { get; } = id;
+
+    /// <summary>Whether it carries many requests at a time, so that its client is told beside them and not with one of them.</summary>
+    public virtual bool IsMultiplexed => false;
 
     /// <summary>How many requests are in flight, without those that do not count.</summary>
     public virtual int RequestsInFlight => ConnectionModule.inFlight(_cell.Now);
@@ -41,6 +45,16 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
 
     /// <summary>What a record calls it; 0 as long as no record knows it. The recorder's own.</summary>
     public int RecordNumber { get; set; }
+
+    /// <summary>When it is to be told, by the engine's clock; 0 as long as nobody asked. Belongs to <see cref="Engine.Notices"/>.</summary>
+    public long NoticeDue { get; set; }
+
+    /// <summary>Whether it waits for that moment. Belongs to <see cref="Engine.Notices"/>; read by everybody.</summary>
+    public bool IsNoticePutOff
+    {
+        get => _isNoticePutOff;
+        set => _isNoticePutOff = value;
+    }
 
     /// <summary>Whether the response head that is about to go out must carry the notice.</summary>
     public bool MustTell => ConnectionModule.mustTell(_cell.Now);
@@ -132,6 +146,15 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         Apply(ConnectionEvent.Tell);
     }
 
+    /// <summary>The moment to tell it has come. Any thread.</summary>
+    public void TellIfAwaited()
+    {
+        if (ConnectionModule.awaitsNotice(_cell.Now))
+        {
+            Engine.End(this, static connection => connection.AskToClose());
+        }
+    }
+
     /// <summary>Does what the core says of a connection that has been quiet for so long.</summary>
     /// <returns>How soon it wants to be looked at again.</returns>
     public TimeSpan Sweep(TimeSpan quietPeriod)
@@ -156,7 +179,10 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         return again;
     }
 
-    /// <summary>The drain has begun: a protocol that knows a farewell says it now. On the mailbox, so it must not wait.</summary>
+    /// <summary>
+    /// A protocol that knows a farewell says it now: the drain has begun, or its moment in the lame duck has come. Also on the mailbox, so it must
+    /// not wait; more than once is as good as once.
+    /// </summary>
     public virtual void SayGoodbye()
     {
     }
@@ -352,7 +378,11 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         switch (effect)
         {
             case ConnectionEffect.Tags.AskToClose:
-                AskToClose();
+                if (!Spread.isSpread(IsMultiplexed, ConnectionModule.phase(_cell.Now)) || Engine.Notices.IsDue(this))
+                {
+                    AskToClose();
+                }
+
                 break;
             case ConnectionEffect.Tags.Close:
                 Engine.Figures.Closed(_told);

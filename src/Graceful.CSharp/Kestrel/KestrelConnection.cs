@@ -16,9 +16,9 @@ internal sealed class KestrelConnection : TrackedConnection
 
     /// <summary>
     /// When to wake HTTP/2 after its last stream ended, in milliseconds. It sees that it is over only when something
-    /// wakes its reader, and the stream is torn down a little after its response was complete.
+    /// wakes its reader, and the stream is torn down a little after its response was complete. Kestrel's own heartbeat is the last resort.
     /// </summary>
-    private static readonly int[] Wakes = [1, 4, 15, 30];
+    private static readonly int[] Wakes = [1, 2, 3, 4, 5, 5, 10, 20, 50, 100, 200, 400];
 
     private readonly ConnectionContext _transport;
     private readonly Socket? _socket;
@@ -152,6 +152,8 @@ internal sealed class KestrelConnection : TrackedConnection
         }
     }
 
+    public override bool IsMultiplexed => _protocol == Protocol.Multiplexed;
+
     protected override bool HasUse(IdleWatch idle)
     {
         if (_protocol != Protocol.Multiplexed)
@@ -234,7 +236,7 @@ internal sealed class KestrelConnection : TrackedConnection
         return again;
     }
 
-    // On HTTP/1.1 there is nothing to do now: every response head looks at the word as it goes out.
+    // On HTTP/1.1 there is nothing to do now: every response head looks at the word as it goes out. A WebSocket has its own way.
     protected override void AskToClose()
     {
         if (_protocol == Protocol.Multiplexed)
@@ -242,6 +244,8 @@ internal sealed class KestrelConnection : TrackedConnection
             RequestClose();
             Told();
         }
+
+        SayGoodbye();
     }
 
     protected override void Close()

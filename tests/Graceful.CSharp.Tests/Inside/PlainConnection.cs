@@ -8,12 +8,21 @@ internal sealed class PlainConnection(LifecycleEngine engine, string id) : Track
 {
     private int _sweeps;
     private int _resets;
+    private int _asks;
 
     /// <summary>How long it says it was quiet; by its last edge, when nothing is said.</summary>
     public TimeSpan? Quiet { get; init; }
 
     /// <summary>Thrown when it is asked to tell its client.</summary>
     public Exception? Failure { get; init; }
+
+    /// <summary>Of a connection that carries many requests at a time.</summary>
+    public bool Multiplexed { get; init; }
+
+    public override bool IsMultiplexed => Multiplexed;
+
+    /// <summary>How often it was asked to tell its client.</summary>
+    public int Asks => Volatile.Read(ref _asks);
 
     public int Sweeps => Volatile.Read(ref _sweeps);
 
@@ -41,6 +50,12 @@ internal sealed class PlainConnection(LifecycleEngine engine, string id) : Track
         if (Failure is not null)
         {
             throw Failure;
+        }
+
+        Interlocked.Increment(ref _asks);
+        if (Multiplexed)
+        {
+            Told();
         }
     }
 

@@ -18,7 +18,7 @@ internal sealed class StressedConnection(LifecycleEngine engine, string name, bo
     /// <summary>A sweep looked at it, so the walk that retired everybody is over.</summary>
     public bool WasSwept => Volatile.Read(ref _wasSwept);
 
-    public bool IsMultiplexed => multiplexed;
+    public override bool IsMultiplexed => multiplexed;
 
     public bool IsGone => ConnectionModule.isGone(Now);
 

@@ -71,11 +71,15 @@ internal sealed class RawClient : IDisposable
 
     public Task<RawClient> WithTlsAsync() => WithTlsAsync(Certificate.ForTests);
 
-    public async Task<RawClient> WithTlsAsync(X509Certificate certificate)
+    /// <summary>With a protocol that is spoken inside.</summary>
+    public Task<RawClient> WithTlsAsync(SslApplicationProtocol inside) => WithTlsAsync(Certificate.ForTests, inside);
+
+    public async Task<RawClient> WithTlsAsync(X509Certificate certificate, SslApplicationProtocol? inside = null)
     {
         var tls = new SslStream(_stream, leaveInnerStreamOpen: false, (_, theirs, _, _) => theirs?.GetCertHashString() == certificate.GetCertHashString());
         _stream = tls;
-        await tls.AuthenticateAsClientAsync("localhost").Soon("The TLS handshake");
+        var options = new SslClientAuthenticationOptions { TargetHost = "localhost", ApplicationProtocols = inside is { } protocol ? [protocol] : null };
+        await tls.AuthenticateAsClientAsync(options).Soon("The TLS handshake");
         return this;
     }
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Net.Security;
 using System.Text;
 
 namespace Graceful.Tests.Support;
@@ -14,16 +15,34 @@ internal sealed class RawHttp2Client : IDisposable
     private const byte Settings = 4;
     private const byte GoAway = 7;
     private const byte EndStream = 1;
+    private const byte Acknowledge = 1;
     private const byte EndHeaders = 4;
 
     private readonly RawClient _raw;
+    private readonly byte _scheme;
+    private readonly List<int> _goAways = [];
+    private readonly Dictionary<int, string> _bodies = [];
+    private readonly HashSet<int> _ended = [];
     private int _nextStream = 1;
 
-    private RawHttp2Client(RawClient raw) => _raw = raw;
-
-    public static async Task<RawHttp2Client> ConnectAsync(int port)
+    private RawHttp2Client(RawClient raw, bool tls)
     {
-        var client = new RawHttp2Client(await RawClient.ConnectAsync(port));
+        _raw = raw;
+
+        // From the static table, http or https.
+        _scheme = (byte)(tls ? 0x87 : 0x86);
+    }
+
+    /// <summary>The last streams of the GOAWAYs that were read so far.</summary>
+    public IReadOnlyList<int> GoAways => _goAways;
+
+    /// <summary>Whether anything came, or the end, that was not read yet.</summary>
+    public bool HasNews => _raw.HasNews;
+
+    public static async Task<RawHttp2Client> ConnectAsync(int port, bool tls = false)
+    {
+        var raw = await RawClient.ConnectAsync(port);
+        var client = new RawHttp2Client(tls ? await raw.WithTlsAsync(SslApplicationProtocol.Http2) : raw, tls);
         await client._raw.SendAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         await client._raw.SendAsync(Frame(Settings, 0, 0, []));
         return client;
@@ -35,28 +54,30 @@ internal sealed class RawHttp2Client : IDisposable
         var stream = _nextStream;
         _nextStream += 2;
 
-        // From the static table :method GET and :scheme http; then :path and :authority, spelled out.
-        byte[] block = [0x82, 0x86, 0x04, (byte)path.Length, .. Encoding.ASCII.GetBytes(path), 0x01, 9, .. "localhost"u8];
+        // From the static table :method GET and :scheme; then :path and :authority, spelled out.
+        byte[] block = [0x82, _scheme, 0x04, (byte)path.Length, .. Encoding.ASCII.GetBytes(path), 0x01, 9, .. "localhost"u8];
         await _raw.SendAsync(Frame(Headers, EndStream | EndHeaders, stream, block));
         return stream;
     }
 
-    /// <summary>Reads until a stream has ended, and says what its body was.</summary>
+    /// <summary>Reads until a stream has ended, and says what its body was. Others may end meanwhile, and are read afterwards.</summary>
     public async Task<string> ReadAsync(int stream)
     {
-        var body = new StringBuilder();
-        while (true)
+        while (!_ended.Contains(stream))
         {
-            var (type, flags, about, payload) = await ReadFrameAsync();
-            if (about == stream && type == Data)
-            {
-                body.Append(Encoding.UTF8.GetString(payload));
-            }
+            await ReadFrameAsync();
+        }
 
-            if (about == stream && type is Data or Headers && (flags & EndStream) != 0)
-            {
-                return body.ToString();
-            }
+        return _bodies.GetValueOrDefault(stream, "");
+    }
+
+    /// <summary>Reads what a server says first: its settings, a window, and that it knows ours.</summary>
+    public async Task ReadSettingsAsync()
+    {
+        for (var acknowledged = false; !acknowledged;)
+        {
+            var (type, flags, _, _) = await ReadFrameAsync();
+            acknowledged = type == Settings && (flags & Acknowledge) != 0;
         }
     }
 
@@ -71,25 +92,20 @@ internal sealed class RawHttp2Client : IDisposable
     /// <summary>Reads until the server ends the connection, and says the last stream of its last GOAWAY.</summary>
     public async Task<(int LastStream, Ending Ending)> EndAsync()
     {
-        var last = -1;
         try
         {
             while (true)
             {
-                var (type, _, _, payload) = await ReadFrameAsync();
-                if (type == GoAway)
-                {
-                    last = BinaryPrimitives.ReadInt32BigEndian(payload);
-                }
+                await ReadFrameAsync();
             }
         }
         catch (EndOfStreamException)
         {
-            return (last, Ending.Fin);
+            return (_goAways.LastOrDefault(-1), Ending.Fin);
         }
         catch (IOException)
         {
-            return (last, Ending.Reset);
+            return (_goAways.LastOrDefault(-1), Ending.Reset);
         }
     }
 
@@ -99,7 +115,26 @@ internal sealed class RawHttp2Client : IDisposable
     {
         var head = await _raw.ReadBytesAsync(9);
         var length = (head[0] << 16) | (head[1] << 8) | head[2];
-        return (head[3], head[4], BinaryPrimitives.ReadInt32BigEndian(head.AsSpan(5)), await _raw.ReadBytesAsync(length));
+        var payload = await _raw.ReadBytesAsync(length);
+        if (head[3] == GoAway)
+        {
+            // Nobody here breaks a rule, so none may carry an error.
+            Assert.Equal(0, BinaryPrimitives.ReadInt32BigEndian(payload.AsSpan(4)));
+            _goAways.Add(BinaryPrimitives.ReadInt32BigEndian(payload));
+        }
+
+        var stream = BinaryPrimitives.ReadInt32BigEndian(head.AsSpan(5));
+        if (head[3] == Data)
+        {
+            _bodies[stream] = _bodies.GetValueOrDefault(stream, "") + Encoding.UTF8.GetString(payload);
+        }
+
+        if (head[3] is Data or Headers && (head[4] & EndStream) != 0)
+        {
+            _ended.Add(stream);
+        }
+
+        return (head[3], head[4], stream, payload);
     }
 
     private static byte[] Frame(byte type, byte flags, int stream, byte[] payload)

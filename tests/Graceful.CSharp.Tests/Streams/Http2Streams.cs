@@ -85,14 +85,14 @@ public sealed class Http2Streams
             app.MapPost("/both", BothAsync);
             app.MapGet("/deaf", async (HttpContext context) =>
             {
-                await context.Response.StartAsync();
+                await context.Response.Body.FlushAsync();
                 await Task.Delay(Timeout.Infinite, context.RequestAborted);
             }).WithDrain(TimeSpan.FromMilliseconds(200));
         });
 
     private static async Task BothAsync(HttpContext context)
     {
-        await context.Response.StartAsync();
+        await context.Response.Body.FlushAsync();
         using var reader = new StreamReader(context.Request.Body);
         try
         {

@@ -115,8 +115,8 @@ type ConnectionEffect =
     /// It went to Hijacked.
     | BecameHijacked
     /// Tell the client on the next response head, or with a GOAWAY; answer with `Tell` when that is certain.
-    /// During a lame duck `Spread` says when. One that is hijacked is asked in its own protocol; a WebSocket is closed with 1001,
-    /// but not before the drain begins: during a lame duck it would come back at once.
+    /// During a lame duck `Spread` says when.
+    /// One that is hijacked is asked in its own protocol, as a WebSocket is with 1001.
     | AskToClose
     /// Nobody works on it: let it end after what was written; answer with `Ended` when it is gone.
     | Close

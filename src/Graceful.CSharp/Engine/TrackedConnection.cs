@@ -186,7 +186,10 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         return again;
     }
 
-    /// <summary>The drain has begun: a protocol that knows a farewell says it now. On the mailbox, so it must not wait.</summary>
+    /// <summary>
+    /// A protocol that knows a farewell says it now: the drain has begun, or its moment in the lame duck has come. Also on the mailbox, so it must
+    /// not wait; more than once is as good as once.
+    /// </summary>
     public virtual void SayGoodbye()
     {
     }

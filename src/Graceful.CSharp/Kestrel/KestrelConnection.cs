@@ -248,7 +248,7 @@ internal sealed class KestrelConnection : TrackedConnection
         return again;
     }
 
-    // On HTTP/1.1 there is nothing to do now: every response head looks at the word as it goes out.
+    // On HTTP/1.1 there is nothing to do now: every response head looks at the word as it goes out. A WebSocket has its own way.
     protected override void AskToClose()
     {
         if (_protocol == Protocol.Multiplexed)
@@ -256,6 +256,8 @@ internal sealed class KestrelConnection : TrackedConnection
             RequestClose();
             Told();
         }
+
+        SayGoodbye();
     }
 
     protected override void Close()

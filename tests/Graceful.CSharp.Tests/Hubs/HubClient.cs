@@ -66,6 +66,13 @@ internal sealed class HubClient : IAsyncDisposable
         return JsonDocument.Parse(await ReadMessageAsync()).RootElement.GetProperty("result").GetString()!;
     }
 
+    /// <summary>Calls a method of the hub, and waits for what that says to its caller.</summary>
+    public async Task TellAsync(string method, string argument)
+    {
+        await SendAsync($$"""{"type":1,"target":"{{method}}","arguments":["{{argument}}"]}""");
+        Assert.Equal(argument, JsonDocument.Parse(await ReadMessageAsync()).RootElement.GetProperty("arguments")[0].GetString());
+    }
+
     /// <summary>The next message is the hub's Close; it says whether the client may come back.</summary>
     public async Task<bool> ReadCloseAsync()
     {

@@ -194,26 +194,32 @@ public sealed class Told
     }
 
     [Fact]
-    public async Task During_a_lame_duck_nobody_is_told_who_would_only_come_back()
+    public async Task During_a_lame_duck_one_after_the_other_is_told_and_newcomers_with_them()
     {
-        await using var server = await StartAsync(options => options.LameDuck = TimeSpan.FromSeconds(1));
-        using var early = await RawWebSocket.ConnectAsync(server.App.Port, "/echo");
-        await server.App.BeginLameDuckAsync();
-        using var late = await RawWebSocket.ConnectAsync(server.App.Port, "/echo");
-        foreach (var peer in (RawWebSocket[])[early, late])
+        await using var server = await StartAsync(options => options.LameDuck = TimeSpan.FromSeconds(4));
+        var peers = new List<RawWebSocket>();
+        for (var count = 0; count < 6; count++)
         {
-            await peer.SendTextAsync("hello");
-            await peer.MustReadTextAsync("hello");
+            peers.Add(await RawWebSocket.ConnectAsync(server.App.Port, "/echo"));
         }
 
-        foreach (var peer in (RawWebSocket[])[early, late])
+        server.App.Graceful.Close();
+        await server.App.Log.Until("to LameDuck after");
+        peers.Add(await RawWebSocket.ConnectAsync(server.App.Port, "/echo"));
+        var closes = peers.ConvertAll(static peer => peer.MustReadCloseAsync());
+        await await Task.WhenAny(closes).Soon("The first Close");
+        Assert.False(server.App.Engine.IsDraining);
+        Assert.Contains(closes, static close => !close.IsCompleted);
+        await Task.WhenAll(closes);
+        foreach (var peer in peers)
         {
-            await peer.MustReadCloseAsync();
             await peer.AnswerAsync();
             Assert.Equal(Ending.Fin, await peer.EndAsync());
+            peer.Dispose();
         }
 
-        Assert.Equal(2, (await server.App.ReportAsync()).WebSocketsAnswered);
+        var report = await server.App.ReportAsync();
+        Assert.Equal((0, 7, 7), (report.ExitCode, report.WebSocketsClosed, report.WebSocketsAnswered));
     }
 
     [Fact]

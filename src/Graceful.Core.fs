@@ -598,6 +598,9 @@ module Connection =
     /// Whether it is somebody else's, who may use it for as long as he likes.
     let isDisowned (Connection w) = w = (Gone ||| Served)
 
+    /// Whether somebody is at work on it, or has it for himself: a drain waits for whoever is. Not for what came too late for the close.
+    let isInUse (Connection w) = w &&& Tenure = Upgraded || (w &&& Tenure = Open && w >= One)
+
     /// Whether bytes that come are worked on. From one that we closed they are dropped, for nobody would wait for the work.
     let isHeard (Connection w as c) = w &&& Closing = 0u || isDisowned c
 
@@ -690,6 +693,9 @@ module Connection =
 
     /// How soon a sweep that found something to do comes back to see what became of it. No sweep follows another sooner.
     let sweepInterval = TimeSpan.FromMilliseconds 50L
+
+    /// When the next sweep comes, if one of those whom this one looked at wants the next look so soon.
+    let nextSweepIn soonest = longer soonest sweepInterval
 
     /// What a connection that was closed as quiet gets to end by itself. Most are gone in a moment, but thousands take
     /// their time, and to look after each of them would only cost more of it.
@@ -1124,7 +1130,7 @@ module Lifecycle =
 
     let private emptied policy now s = afterHooks policy now s (HookGraph.untouched policy.Hooks AfterDrain)
 
-    let private nextSweep (now: Instant) lookAgain = ValueSome(now + Connection.longer lookAgain Connection.sweepInterval)
+    let private nextSweep (now: Instant) lookAgain = ValueSome(now + Connection.nextSweepIn lookAgain)
 
     let private closeListeners now s =
         let s, told = commit s

@@ -92,8 +92,9 @@ internal static class ConnectionStepBenchmark
         }
     }
 
+    /// <summary>The least that two steps can cost.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void Bare(ref PaddedWord cell, int pairs)
+    public static void Bare(ref PaddedWord cell, int pairs)
     {
         for (var i = 0; i < pairs; i++)
         {

@@ -18,6 +18,8 @@ internal static class RawConnectionBenchmark
     private const double MostNanoseconds = 20;
     private const double LeastRatio = 0.98;
 
+    private static PaddedWord _word;
+
     public static async Task<bool> RunAsync(int rounds)
     {
         var marks = await MarksAsync(rounds).ConfigureAwait(false);
@@ -34,9 +36,11 @@ internal static class RawConnectionBenchmark
         for (var i = 0; i < 500; i++)
         {
             Mark(server, Pairs / 10);
+            ConnectionStepBenchmark.Bare(ref _word, Pairs / 10);
         }
 
         var times = new double[rounds * SlicesARound];
+        var bare = new double[times.Length];
         var allocated = 0L;
         for (var round = 0; round < times.Length; round++)
         {
@@ -45,12 +49,15 @@ internal static class RawConnectionBenchmark
             Mark(server, Pairs);
             times[round] = Stopwatch.GetElapsedTime(start).TotalNanoseconds / Pairs;
             allocated += GC.GetAllocatedBytesForCurrentThread() - before;
+            start = Stopwatch.GetTimestamp();
+            ConnectionStepBenchmark.Bare(ref _word, Pairs);
+            bare[round] = Stopwatch.GetElapsedTime(start).TotalNanoseconds / Pairs;
         }
 
         var time = Median(times);
         var good = time <= MostNanoseconds && allocated == 0;
         Console.WriteLine(FormattableString.Invariant(
-            $"MarkInUse and MarkIdle, {times.Length} rounds of {Pairs:N0} pairs, median: {time:0.00} ns (at most {MostNanoseconds:0})   {allocated} B allocated   {(good ? "as promised" : "NOT as promised")}"));
+            $"MarkInUse and MarkIdle, {times.Length} rounds of {Pairs:N0} pairs, median: {time:0.00} ns (at most {MostNanoseconds:0}; two bare CompareExchange in turn {Median(bare):0.00} ns)   {allocated} B allocated   {(good ? "as promised" : "NOT as promised")}"));
         return good;
     }
 

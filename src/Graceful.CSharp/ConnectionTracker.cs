@@ -50,8 +50,7 @@ public sealed class ConnectionTracker<TConnection> : IDisposable
             throw new ArgumentException(string.Join(" ", errors), nameof(options));
         }
 
-        _engine = (graceful as IEngineOwner)?.Engine ?? throw new ArgumentException(
-            $"The {nameof(IGraceful)} is a {graceful.GetType()}; allowed is the service of AddGraceful, or a {nameof(GracefulLifecycle)}.", nameof(graceful));
+        _engine = EngineOwner.EngineOf(graceful);
         _options = options;
         _intake = new ForeignIntake(_engine, options.Name, options.StopAccepting, () => Step(GateEvent.Drain))
         {

@@ -133,8 +133,7 @@ public sealed class GracefulConnection : Stream
     public bool MarkInUse()
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        _raw.MarkInUse();
-        return _raw.IsHeard;
+        return _raw.MarkInUse();
     }
 
     /// <summary>
@@ -438,12 +437,7 @@ public sealed class GracefulConnection : Stream
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private int Heard(int bytes)
     {
-        if (bytes > 0 && _bytesCount)
-        {
-            _raw.MarkInUse();
-        }
-
-        return _raw.IsHeard ? bytes : 0;
+        return (bytes > 0 && _bytesCount ? _raw.MarkInUse() : _raw.IsHeard) ? bytes : 0;
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]

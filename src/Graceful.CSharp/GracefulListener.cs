@@ -292,9 +292,7 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
             return engine;
         }
 
-        return (graceful as IEngineOwner)?.Engine ?? throw new ArgumentException(
-            $"The way out is a {graceful.GetType().Name}; allowed is the {nameof(IGraceful)} of a server of ours, or null for a way out of its own.",
-            nameof(graceful));
+        return EngineOwner.EngineOf(graceful);
     }
 
     private static Func<RawEntrance, IRawIntake> SourceOf(Socket socket, GracefulListenerOptions? options)
@@ -336,8 +334,8 @@ public sealed class GracefulListener : IDisposable, IAsyncDisposable
                 again = wait < again ? wait : again;
             }
 
-            again = again > ConnectionModule.sweepInterval ? again : ConnectionModule.sweepInterval;
-            await Task.WhenAny(_roster.Empty, Task.Delay(again, _engine.Options.TimeProvider)).ConfigureAwait(false);
+            var next = ConnectionModule.nextSweepIn(again);
+            await Task.WhenAny(_roster.Empty, Task.Delay(next, _engine.Options.TimeProvider)).ConfigureAwait(false);
         }
     }
 }

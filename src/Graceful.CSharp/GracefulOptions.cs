@@ -133,8 +133,9 @@ public sealed class GracefulOptions
 
     /// <summary>
     /// Whether the process is this server's. Then the exit code is put into <see cref="Environment.ExitCode"/>; a further signal within
-    /// <see cref="DoubleKickWindow"/> ends a process whose way out is over, and so does a start that hangs when time runs out; and the
-    /// signals that were heard stay owned up to the exit. The default is true; false is for a host beside others, or one in a
+    /// <see cref="DoubleKickWindow"/> ends a process whose way out is over, and so does a start that hangs when time runs out; the
+    /// signals that were heard stay owned up to the exit; and when connections begin to be closed, the garbage collector is asked to wait
+    /// until 16 MiB more are in use (<see cref="GC.TryStartNoGCRegion(long, bool)"/>). The default is true; false is for a host beside others, or one in a
     /// process that goes on after it: then nothing but the server ends, and its report says the exit code.
     /// </summary>
     public bool OwnsProcess { get; set; } = true;

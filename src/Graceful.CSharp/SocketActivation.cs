@@ -108,6 +108,8 @@ public sealed class SocketActivation
 
     private static SocketActivation ReadEnvironment()
     {
+        // Newer managers name the process a second way. Its number says enough: it is our own, and we live.
+        _ = Take("LISTEN_PIDFDID");
         return Read(Take("LISTEN_PID"), Take("LISTEN_FDS"), Take("LISTEN_FDNAMES"), Descriptor.FirstFree);
 
         static string? Take(string name)

@@ -235,6 +235,10 @@ let ``whoever is not closed can be disowned, once, and then nothing happens to i
             && (not (Connection.isDisowned e.From.Word) || unchanged e))
 
 [<Fact>]
+let ``somebody is at work on it exactly while it is active, or upgraded`` () =
+    always (fun e -> Connection.isInUse e.To.Word = (phase e.To = Active || phase e.To = Hijacked))
+
+[<Fact>]
 let ``bytes are heard as long as it is open, and for ever once it is somebody else's`` () =
     always (fun e -> Connection.isHeard e.To.Word = (phase e.To <> Closed || Connection.isDisowned e.To.Word))
 

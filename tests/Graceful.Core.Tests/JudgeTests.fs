@@ -90,6 +90,11 @@ let ``the next look is in the future`` () =
         | Hasten -> wait = Connection.sweepInterval && wait > TimeSpan.Zero)
 
 [<Fact>]
+let ``no sweep follows another sooner than in a twentieth of a second, and none comes later than was asked for but for that`` () =
+    for asked in [ 0; 1; 49; 50; 51; 500 ] do
+        Assert.Equal(ms (max 50 asked), Connection.nextSweepIn (ms asked))
+
+[<Fact>]
 let ``whoever is closed as quiet has a tenth of a second to go before anybody looks again`` () =
     let struct (retired, _) = Connection.step Retire Connection.initial
     Assert.Equal(struct (ReapNow, ms 100), Connection.judge (ms 500) (ms 500) false retired)

@@ -196,7 +196,8 @@ internal sealed class LifecycleEngine : IDisposable
     /// <summary>Whether the caller runs as part of a hook of this engine's.</summary>
     public bool IsInsideHook => _hooks.IsInsideHook;
 
-    public bool HasStartedUp => _startedUp.Task.IsCompleted;
+    /// <summary>Completes when the listeners are bound.</summary>
+    public Task Up => _startedUp.Task;
 
     /// <summary>Calls the user's handler of a signal, one call after the other and never on a thread that signals need.</summary>
     public void Call(Func<string, Task> handler, string signal) => _ = _calls.Write(() =>
@@ -270,7 +271,7 @@ internal sealed class LifecycleEngine : IDisposable
     public void StartedUp()
     {
         // Before: whoever waits for the start looks at once.
-        if (!HasStartedUp)
+        if (!Up.IsCompleted)
         {
             Idle?.Started();
         }
@@ -564,6 +565,12 @@ internal sealed class LifecycleEngine : IDisposable
                 _ = CloseListenersAsync(close.successorHasThem);
                 break;
             case { IsRetireConnections: true }:
+                if (OwnsProcess && _drainBegan is null)
+                {
+                    // It stops every thread for a moment, and the mailbox waits for nobody.
+                    ThreadPool.UnsafeQueueUserWorkItem(static _ => CollectionPause.Begin(), null);
+                }
+
                 Step(GateEvent.Drain);
                 ApplyToAll(ConnectionEvent.Retire);
                 _drainBegan ??= now;
@@ -725,7 +732,7 @@ internal sealed class LifecycleEngine : IDisposable
     private async Task CloseListenersAsync(bool successorHasThem)
     {
         // A stop during start-up: what is being bound is bound first, and then closed in order.
-        await _startedUp.Task.ConfigureAwait(false);
+        await Up.ConfigureAwait(false);
         try
         {
             _report.Intakes = await Intakes.StopAsync(successorHasThem).ConfigureAwait(false);
@@ -743,7 +750,7 @@ internal sealed class LifecycleEngine : IDisposable
         var sample = Event.NewIdleSampled(1, TimeSpan.Zero);
         try
         {
-            await _startedUp.Task.ConfigureAwait(false);
+            await Up.ConfigureAwait(false);
             if (pausing is not null)
             {
                 await pausing.WaitAsync(PauseLimit).ConfigureAwait(false);

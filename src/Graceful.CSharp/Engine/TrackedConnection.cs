@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Graceful.Core;
 using Microsoft.AspNetCore.Http;
 
@@ -87,16 +88,22 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         Obey(_isWatched ? StepWatched(happened, ending) : _cell.Step(happened));
 
     /// <summary>Somebody works on this raw connection: a level, not a count.</summary>
-    public void MarkInUse()
+    /// <returns>Whether somebody waits for the work; false when the connection was closed before.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool MarkInUse()
     {
         var effect = _isWatched ? StepWatched(ConnectionEvent.MarkInUse, ending: null) : _cell.Step(ConnectionEvent.MarkInUse);
         if (effect == ConnectionEffect.Tags.BecameActive)
         {
             _cell.StampEdge();
+            return true;
         }
+
+        return ConnectionModule.isHeard(_cell.Now);
     }
 
     /// <summary>Nobody works on this raw connection any more; said again, it is no edge.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void MarkIdle()
     {
         // Both first: whoever sees the connection idle sees since when, and the report is made when the last one has left.
@@ -180,7 +187,16 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     }
 
     /// <summary>What the drain waits for on a connection that has no requests; null when that is nothing.</summary>
-    public virtual HeldWork? Held => null;
+    public HeldWork? Held =>
+        IsHeld ? new HeldWork($"connection {Name}", TimeSpan.FromMilliseconds(Environment.TickCount64 - LastEdge)) : null;
+
+    /// <summary>Whether what happens on it is requests, which then speak for it; otherwise whoever is at work on it holds it himself.</summary>
+    protected virtual bool HasRequests => true;
+
+    /// <summary>What a report calls it.</summary>
+    protected virtual string Name => Id;
+
+    private bool IsHeld => !HasRequests && ConnectionModule.isInUse(Now);
 
     /// <summary>
     /// The requests in flight, for the report, without those that were let go. Reads what other threads write, so it may be a moment out
@@ -203,7 +219,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     /// <summary>Whether the drain waits for a request on its own account, so that others have time as well.</summary>
     public bool MustFinish(TimeSpan drainingFor)
     {
-        if (Held is not null && Request.mustFinish(drainingFor, DrainPolicy.MustFinish))
+        if (IsHeld && Request.mustFinish(drainingFor, DrainPolicy.MustFinish))
         {
             return true;
         }

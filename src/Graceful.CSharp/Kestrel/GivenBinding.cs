@@ -1,14 +1,14 @@
+using Graceful.Engine;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 
 namespace Graceful.Kestrel;
 
 /// <summary>Ties what was given to this process to the host: the server says where it listens in truth, and a start that leaves something unserved fails.</summary>
-internal sealed class GivenBinding(GivenListeners given, IServiceProvider services) : IHostedLifecycleService
+internal sealed class GivenBinding(GivenListeners given, IServiceProvider services) : HostedPart
 {
-    public Task StartingAsync(CancellationToken cancellationToken)
+    public override Task StartingAsync(CancellationToken cancellationToken)
     {
         if (given.IsAnything && services.GetService<IServer>() is { } server && server.Features.Get<IServerAddressesFeature>() is { } addresses)
         {
@@ -18,13 +18,5 @@ internal sealed class GivenBinding(GivenListeners given, IServiceProvider servic
         return Task.CompletedTask;
     }
 
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StartedAsync(CancellationToken cancellationToken) => given.IsAnything ? given.CompleteAsync() : Task.CompletedTask;
-
-    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public override Task StartedAsync(CancellationToken cancellationToken) => given.IsAnything ? given.CompleteAsync() : Task.CompletedTask;
 }

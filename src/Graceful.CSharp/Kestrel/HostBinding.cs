@@ -21,7 +21,7 @@ internal sealed class HostBinding(
     IHostApplicationLifetime application,
     IEnumerable<IConnectionListenerFactory> transports,
     IServiceProvider services,
-    ILoggerFactory loggers) : IHostedLifecycleService
+    ILoggerFactory loggers) : HostedPart
 {
     /// <summary>The start and the first requests have enough that runs for the first time: the rehearsal comes after them.</summary>
     private static readonly TimeSpan RehearsalDelay = TimeSpan.FromSeconds(1);
@@ -31,7 +31,7 @@ internal sealed class HostBinding(
 
     private readonly Dictionary<BackgroundService, ComponentGuard> _guards = [];
 
-    public Task StartingAsync(CancellationToken cancellationToken)
+    public override Task StartingAsync(CancellationToken cancellationToken)
     {
         signals.Attach(engine, services.GetRequiredService<IOptions<GracefulOptions>>().Value.Signals);
         signals.OwnChosen();
@@ -51,9 +51,7 @@ internal sealed class HostBinding(
         return Task.CompletedTask;
     }
 
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StartedAsync(CancellationToken cancellationToken)
+    public override Task StartedAsync(CancellationToken cancellationToken)
     {
         GuardServices();
         if (transports.FirstOrDefault(transport => transport is not TrackedListenerFactory) is { } foreign)
@@ -68,7 +66,7 @@ internal sealed class HostBinding(
         return Task.CompletedTask;
     }
 
-    public async Task StoppingAsync(CancellationToken cancellationToken)
+    public override async Task StoppingAsync(CancellationToken cancellationToken)
     {
         // Where the start failed there is nothing more to come that would have to be waited for.
         engine.StartedUp();
@@ -96,9 +94,7 @@ internal sealed class HostBinding(
         }
     }
 
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public async Task StoppedAsync(CancellationToken cancellationToken)
+    public override async Task StoppedAsync(CancellationToken cancellationToken)
     {
         await engine.Reported.ConfigureAwait(false);
         // By now Kestrel has stopped, and what became of those that were aborted is known too.
@@ -148,9 +144,11 @@ internal sealed class HostBinding(
     /// <summary>Out of time while the host still starts: there is nobody who could stop it in order.</summary>
     private async Task LeaveAStuckStartAsync()
     {
-        var report = await engine.Reported.ConfigureAwait(false);
-        if (engine.OwnsProcess && !engine.HasStartedUp)
+        await Task.WhenAny(engine.Reported, engine.Up).ConfigureAwait(false);
+        if (engine.OwnsProcess && !engine.Up.IsCompleted)
         {
+            var report = await engine.Reported.ConfigureAwait(false);
+
             // Loggers write behind; disposed, they write the report before the process ends.
             var written = Task.Run(() =>
             {

@@ -17,12 +17,12 @@ internal sealed class PlatformBinding(
     IOptions<GracefulOptions> options,
     IOptions<HostOptions> host,
     IServiceProvider services,
-    ILoggerFactory loggers) : IHostedLifecycleService, IDisposable
+    ILoggerFactory loggers) : HostedPart, IDisposable
 {
     private readonly ILogger _log = loggers.CreateLogger(Log.Category);
     private ServiceManager? _manager;
 
-    public Task StartingAsync(CancellationToken cancellationToken)
+    public override Task StartingAsync(CancellationToken cancellationToken)
     {
         _manager = ServiceManager.Find(engine, options.Value, ServiceEnvironment.Read(), Limit, LifetimeTells(), _log);
         if (_manager is not null)
@@ -37,16 +37,6 @@ internal sealed class PlatformBinding(
 
         return Task.CompletedTask;
     }
-
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public void Dispose() => _manager?.Dispose();
 

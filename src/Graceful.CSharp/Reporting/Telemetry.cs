@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Graceful.Engine;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -11,7 +10,7 @@ namespace Graceful.Reporting;
 /// What monitoring reads: the meter and the activity source <c>Graceful</c>. Connections, requests and work are counted when
 /// somebody asks, nothing is written meanwhile; the way out is told when it is over, while the host still lives.
 /// </summary>
-internal sealed class Telemetry : IHostedService, IDisposable
+internal sealed class Telemetry : HostedPart, IDisposable
 {
     /// <summary>The name of the meter and of the activity source.</summary>
     public const string Name = "Graceful";
@@ -45,14 +44,14 @@ internal sealed class Telemetry : IHostedService, IDisposable
             "graceful.drain.duration", "s", "From the trigger to the end of the way out.");
     }
 
-    public Task StartAsync(CancellationToken cancellationToken)
+    public override Task StartAsync(CancellationToken cancellationToken)
     {
         _told = TellAsync();
         return Task.CompletedTask;
     }
 
     /// <summary>Waits until the way out is told, so that whoever exports it is not disposed before; not for long.</summary>
-    public Task StopAsync(CancellationToken cancellationToken) =>
+    public override Task StopAsync(CancellationToken cancellationToken) =>
         _engine.IsAskedToStop ? Task.WhenAny(_told, Task.Delay(LifecycleEngine.LastWordsLimit, cancellationToken)) : Task.CompletedTask;
 
     public void Dispose() => _activities.Dispose();

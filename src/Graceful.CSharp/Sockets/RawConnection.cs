@@ -49,10 +49,6 @@ internal sealed class RawConnection : TrackedConnection
     /// <summary>Where it is in the listener's own roster; <see cref="Roster"/>'s own.</summary>
     public int Place;
 
-    public override HeldWork? Held => ConnectionModule.phase(Now).IsActive
-        ? new HeldWork($"connection from {Name}", TimeSpan.FromMilliseconds(Environment.TickCount64 - LastEdge))
-        : null;
-
     /// <returns>False when it was closed before.</returns>
     public bool TryDisown() => Apply(ConnectionEvent.Disown) == ConnectionEffect.Tags.LeaveGate;
 
@@ -104,7 +100,9 @@ internal sealed class RawConnection : TrackedConnection
 
     protected override TimeSpan QuietFor(out bool pending) => SocketSilence.Of(Socket, base.QuietFor(out _), out pending);
 
-    private string Name => Remote?.ToString() is { Length: > 0 } remote ? remote : Id;
+    protected override bool HasRequests => false;
+
+    protected override string Name => $"from {(Remote?.ToString() is { Length: > 0 } remote ? remote : Id)}";
 
     /// <summary>What was written arrives first: to close a socket while bytes come in may take back those that are on their way out.</summary>
     private void EndInOrder()

@@ -21,10 +21,6 @@ internal sealed class ForeignConnection<TConnection>(
     /// <summary>Whether it is still open, as far as the server's side is concerned.</summary>
     public bool IsOpen => !ConnectionModule.phase(Now).IsClosed;
 
-    public override HeldWork? Held => Phase is ConnectionPhase.Active or ConnectionPhase.Hijacked
-        ? new HeldWork($"connection {Id}", TimeSpan.FromMilliseconds(Environment.TickCount64 - LastEdge))
-        : null;
-
     /// <summary>Enters, unless the gate is shut.</summary>
     /// <returns>False, too, when somebody says meanwhile that it is gone.</returns>
     public bool ComeIn()
@@ -57,6 +53,8 @@ internal sealed class ForeignConnection<TConnection>(
         Apply(ConnectionEvent.Ended);
         return true;
     }
+
+    protected override bool HasRequests => false;
 
     protected override TimeSpan QuietFor(out bool pending)
     {

@@ -86,7 +86,7 @@ public sealed class GivenListeners : IDisposable
     [Fact]
     public async Task Children_have_neither_the_sockets_nor_the_variables()
     {
-        using var activated = await SocketActivate.StartAsync(["127.0.0.1:0"], SocketActivate.Kind("activated"), "--fdname=web");
+        using var activated = await SocketActivate.StartAsync(["127.0.0.1:0"], SocketActivate.Kind("activated"), "--fdname=web", "--setenv=LISTEN_PIDFDID=1");
         using var client = await activated.ConnectAsync();
         var seen = (await client.GetAsync("/child")).Text;
         Assert.Contains("PATH=", seen, StringComparison.Ordinal);

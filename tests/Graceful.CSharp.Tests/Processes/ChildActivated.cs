@@ -15,7 +15,7 @@ internal static partial class ChildActivated
     /// <summary>The beginning of the kinds that are these.</summary>
     public const string Prefix = "activated";
 
-    private static readonly string[] Variables = ["PATH", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+    private static readonly string[] Variables = ["PATH", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 
     public static async Task<int> RunAsync(string kind, string[] options)
     {

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -115,6 +116,18 @@ internal static class ChildServer
                 graceful.Signals["40"] = SignalAction.Call(signal => throw new InvalidOperationException($"no logs for {signal}"));
                 graceful.Signals["SIGFOO"] = SignalAction.Stop;
                 graceful.Signals.Remove("SIGQUIT");
+                break;
+            case "collections":
+                graceful.OnDrained("look", TimeSpan.FromMinutes(1), async (_, _) =>
+                {
+                    // Nobody waits for the pause, so it may come a moment late.
+                    for (var look = 0; look < 1_000 && graceful.OwnsProcess && GCSettings.LatencyMode != GCLatencyMode.NoGCRegion; look++)
+                    {
+                        await Task.Delay(10, CancellationToken.None);
+                    }
+
+                    Say($"{GCSettings.LatencyMode}");
+                });
                 break;
             case "stuck-hook":
                 graceful.OnDrained("flush", TimeSpan.FromMinutes(1), (_, token) =>

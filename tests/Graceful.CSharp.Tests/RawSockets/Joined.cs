@@ -126,7 +126,7 @@ public sealed class Joined
     {
         using var socket = Listening();
         var error = Assert.Throws<ArgumentException>(() => new GracefulListener(socket, ConnectionMode.Manual, new Foreign()));
-        Assert.Contains("The way out is a Foreign; allowed is", error.Message, StringComparison.Ordinal);
+        Assert.Contains("+Foreign; allowed is the service of AddGraceful, or a GracefulLifecycle.", error.Message, StringComparison.Ordinal);
     }
 
     private static Socket Listening()

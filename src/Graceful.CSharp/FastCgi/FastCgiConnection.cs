@@ -53,7 +53,7 @@ internal sealed class FastCgiConnection : IDisposable
         _tracked?.SpeakFastCgi();
         _memory = transport.Features.Get<IMemoryPoolFeature>()?.MemoryPool;
         _input = transport.Transport.Input;
-        _output = new FastCgiOutput(transport.Transport.Output);
+        _output = new FastCgiOutput(transport.Transport.Output, transport.Features.Get<IConnectionSocketFeature>()?.Socket);
         _request = new FastCgiRequest(this, _output, limits);
     }
 

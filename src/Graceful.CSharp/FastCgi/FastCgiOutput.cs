@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Net.Sockets;
+using Graceful.Sockets;
 
 namespace Graceful.FastCgi;
 
@@ -8,7 +10,7 @@ namespace Graceful.FastCgi;
 /// other, and whoever writes waits while the web server does not read.
 /// </summary>
 #pragma warning disable CA1001 // The semaphore has nothing to dispose: nobody asks for its handle.
-internal sealed class FastCgiOutput(PipeWriter pipe)
+internal sealed class FastCgiOutput(PipeWriter pipe, Socket? socket)
 #pragma warning restore CA1001
 {
     private readonly SemaphoreSlim _turn = new(1);
@@ -80,7 +82,9 @@ internal sealed class FastCgiOutput(PipeWriter pipe)
             Records.WriteEnd(pipe, requestId, applicationStatus, ProtocolStatus.RequestComplete);
             if (isLast)
             {
-                // The transport closes right behind the last byte, so that hardly a request comes in between.
+                // The transport closes right behind the last byte, and both travel together: who reads the end of his request finds that of the
+                // connection, and sends no further request into it. A Unix socket has no such thing; there it is a matter of microseconds.
+                Cork.Put(socket);
                 _isOver = true;
                 await pipe.CompleteAsync().ConfigureAwait(false);
             }

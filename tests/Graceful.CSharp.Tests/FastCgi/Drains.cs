@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Net.Sockets;
 using Graceful.Tests.Support;
 using Microsoft.AspNetCore.Builder;
@@ -45,6 +46,40 @@ public sealed class Drains
         await late.Reached();
         Assert.False(app.Graceful.Completion.IsCompleted);
         late.Open();
+        Assert.Equal(0, (await app.ReportAsync()).ExitCode);
+    }
+
+    [Fact]
+    public async Task Who_reads_the_end_of_his_last_request_finds_that_of_the_connection_in_the_same_moment()
+    {
+        await using var app = await Responses.StartAsync(Quiet.Long);
+        var clients = new List<Socket>();
+        for (var i = 0; i < 40; i++)
+        {
+            var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            clients.Add(client);
+            await client.ConnectAsync(IPAddress.Loopback, app.Port);
+        }
+
+        await Limits.Until(() => app.Engine.ConnectionsByPhase()[(int)ConnectionPhase.New] == clients.Count, "all are there");
+        await app.BeginDrainAsync();
+        var buffer = new byte[4096];
+        foreach (var client in clients)
+        {
+            await client.SendAsync(RawFastCgiClient.Request(RawFastCgiClient.Variables("GET", "/")));
+            var read = 0;
+            while (read < 16 || buffer[read - 15] != RawFastCgiClient.End)
+            {
+                var some = client.Receive(buffer.AsSpan(read));
+                Assert.NotEqual(0, some);
+                read += some;
+            }
+
+            Assert.True(client.Poll(TimeSpan.Zero, SelectMode.SelectRead));
+            Assert.Equal(0, client.Receive(buffer));
+            client.Dispose();
+        }
+
         Assert.Equal(0, (await app.ReportAsync()).ExitCode);
     }
 

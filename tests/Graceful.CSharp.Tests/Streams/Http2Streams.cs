@@ -33,7 +33,7 @@ public sealed class Http2Streams
         await using var app = await StartAsync();
         using var client = Client(app);
         var sending = new Pipe();
-        using var ask = new HttpRequestMessage(HttpMethod.Post, "/both") { Content = new StreamContent(sending.Reader.AsStream()), Version = HttpVersion.Version20 };
+        using var ask = new HttpRequestMessage(HttpMethod.Post, "/both") { Content = new Endless(sending.Reader), Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
         using var answer = await client.SendAsync(ask, HttpCompletionOption.ResponseHeadersRead).Soon("The stream");
         using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync());
         await sending.Writer.WriteAsync("one\n"u8.ToArray());
@@ -105,6 +105,30 @@ public sealed class Http2Streams
         catch (OperationCanceledException)
         {
             await context.Response.WriteAsync("bye\n");
+        }
+    }
+
+    /// <summary>What a client sends as it likes; unlike other content it does not keep the answer waiting.</summary>
+    private sealed class Endless(PipeReader reader) : HttpContent
+    {
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            while (await reader.ReadAsync() is { IsCompleted: false } read)
+            {
+                foreach (var piece in read.Buffer)
+                {
+                    await stream.WriteAsync(piece);
+                }
+
+                await stream.FlushAsync();
+                reader.AdvanceTo(read.Buffer.End);
+            }
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
         }
     }
 }

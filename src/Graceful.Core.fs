@@ -1370,9 +1370,10 @@ module Lifecycle =
             let next, effects = beginShutdown policy now trigger idle
             next, AbandonSuccessor :: effects
         | IdleExpired, StopRequested trigger ->
-            // Whoever is let in during a lame duck must be accepted by somebody.
-            let next, effects = beginShutdown policy now trigger ValueNone
-            next, ResumeAccepting :: effects
+            // Whoever is let in until the listeners close must be accepted by somebody. Where they close at once nobody is.
+            match beginShutdown policy now trigger ValueNone with
+            | Draining(_, ClosingListeners _), _ as closing -> closing
+            | next, effects -> next, ResumeAccepting :: effects
         | Drilling(_, idle), StopRequested trigger ->
             // It is unready already.
             let next, effects = beginShutdown policy now trigger idle

@@ -20,7 +20,7 @@ let ``idle expiry is provisional: nobody drains for it but after a second quiet 
                 || (quiet && s.Before = IdleExpired))))
 
 [<Fact>]
-let ``accepting is paused exactly in IdleExpired and on the way out from there`` () =
+let ``accepting is paused exactly in IdleExpired and on the way out from there, unless that leads past somebody who must be let in`` () =
     let observe (paused, fine) s =
         let paused =
             (paused, s.Orders)
@@ -34,8 +34,10 @@ let ``accepting is paused exactly in IdleExpired and on the way out from there``
             | Running _ -> not paused
             | IdleExpired -> paused
             | Drilling _ -> not paused
-            | Draining({ Trigger = IdledOut }, _) -> true
-            | Draining _ -> not paused
+            | Draining(_, ClosingListeners _) when s.Before = IdleExpired -> paused
+            | Draining({ Trigger = IdledOut }, _)
+            | Draining(_, (ClosingListeners _ | AwaitingEmptied _)) -> true
+            | Draining(_, (RunningBeforeHooks _ | LameDuck _)) -> not paused
             | Hooks _
             | Exited _ -> true
         paused, fine && wanted

@@ -82,7 +82,7 @@ public sealed class Errors : IDisposable
     {
         LeaveSocket();
         Assert.True(File.Exists(SocketPath));
-        await using var serving = await Serving.StartAsync(address: SocketPath);
+        await using var serving = await Serving.StartAsync(address: $"unix:{SocketPath}");
         using var client = await RawClient.ConnectAsync(new UnixDomainSocketEndPoint(SocketPath));
         Assert.Equal(200, (await client.GetAsync("/")).Status);
     }
@@ -108,7 +108,7 @@ public sealed class Errors : IDisposable
             }
         }
 
-        await Assert.ThrowsAsync<IOException>(() => new GracefulServer(SocketPath, Serving.Ok).ListenAndServeAsync().Soon());
+        await Assert.ThrowsAsync<IOException>(() => new GracefulServer($"unix:{SocketPath}", Serving.Ok).ListenAndServeAsync().Soon());
         Assert.True(File.Exists(SocketPath));
         queued.ForEach(client => client.Dispose());
     }
@@ -117,19 +117,19 @@ public sealed class Errors : IDisposable
     public async Task What_is_no_socket_is_left_alone()
     {
         await File.WriteAllTextAsync(SocketPath, "dear diary");
-        await Assert.ThrowsAsync<IOException>(() => new GracefulServer(SocketPath, Serving.Ok).ListenAndServeAsync().Soon());
+        await Assert.ThrowsAsync<IOException>(() => new GracefulServer($"unix:{SocketPath}", Serving.Ok).ListenAndServeAsync().Soon());
         Assert.Equal("dear diary", await File.ReadAllTextAsync(SocketPath));
         File.Delete(SocketPath);
 
         var elsewhere = SocketPath + ".elsewhere";
         LeaveSocket(elsewhere);
         File.CreateSymbolicLink(SocketPath, elsewhere);
-        await Assert.ThrowsAsync<IOException>(() => new GracefulServer(SocketPath, Serving.Ok).ListenAndServeAsync().Soon());
+        await Assert.ThrowsAsync<IOException>(() => new GracefulServer($"unix:{SocketPath}", Serving.Ok).ListenAndServeAsync().Soon());
         Assert.True(File.Exists(elsewhere));
         File.Delete(SocketPath);
 
         Directory.CreateDirectory(SocketPath);
-        await Assert.ThrowsAsync<IOException>(() => new GracefulServer(SocketPath, Serving.Ok).ListenAndServeAsync().Soon());
+        await Assert.ThrowsAsync<IOException>(() => new GracefulServer($"unix:{SocketPath}", Serving.Ok).ListenAndServeAsync().Soon());
         Assert.True(Directory.Exists(SocketPath));
     }
 

@@ -198,7 +198,7 @@ let idleSketch =
       Title = "Lifecycle: idle exit and hand-over"
       Caption =
         [ "Left out: WakeAt, what changes nothing, and what the other picture shows: StopRequested ends here with the"
-          "orders of the first stage on the way out." ]
+          "orders of the first stage on the way out; Idle expired accepts again, unless the listeners close at once." ]
       Size = 880, 810
       Boxes =
         [ Picture.box "Running" "Running" [ "accepting and serving" ] Alive (440, 110)
@@ -276,4 +276,11 @@ let wayOut () =
 
 let idleAndHandOver () =
     let first = [ "StartHook"; "AnnounceLeaving"; "CloseListeners"; "StopHost" ]
-    Picture.draw idleSketch facts showsIdle "Running" (source ()) (seen facts nameOf idleBox first all.Value)
+    // Whether a stop accepts again says the caption: it hangs on what the other pictures show.
+    let steps =
+        all.Value
+        |> List.map (fun taken ->
+            match taken.Event with
+            | StopRequested _ -> { taken with Effects = taken.Effects |> List.filter ((<>) ResumeAccepting) }
+            | _ -> taken)
+    Picture.draw idleSketch facts showsIdle "Running" (source ()) (seen facts nameOf idleBox first steps)

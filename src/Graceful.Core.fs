@@ -1710,10 +1710,9 @@ module CertificateFiles =
         | _ when not look.IsAsBefore -> struct (CertificateFiles.Fresh, CertificateVerdict.LookAgain)
         | CertificateFiles.Settled -> struct (files, CertificateVerdict.Keep)
         | CertificateFiles.Fresh
-        | CertificateFiles.Refused when look.IsInUse -> struct (CertificateFiles.Settled, CertificateVerdict.Keep)
-        | CertificateFiles.Fresh
         | CertificateFiles.Refused ->
             match fault now look with
+            | _ when look.IsInUse -> struct (CertificateFiles.Settled, CertificateVerdict.Keep)
             | ValueNone -> struct (CertificateFiles.Settled, CertificateVerdict.Take)
             | ValueSome _ when files = CertificateFiles.Refused -> struct (files, CertificateVerdict.Keep)
             | ValueSome why -> struct (CertificateFiles.Refused, CertificateVerdict.Refuse why)

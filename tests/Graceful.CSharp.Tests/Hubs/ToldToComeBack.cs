@@ -62,6 +62,9 @@ public sealed class ToldToComeBack
         await using var app = await StartAsync(plain);
         app.Lifetime.StopApplication();
         await using var client = await HubClient.ConnectAsync(transport, app.Port);
+
+        // Hands are shaken before the hub hears of it.
+        Assert.Equal("hello", await client.InvokeAsync("Echo", "hello"));
         var clock = Stopwatch.StartNew();
         var stopped = app.Host.StopAsync(new CancellationTokenSource(plain ? patience : Limits.Hang).Token);
         if (plain)

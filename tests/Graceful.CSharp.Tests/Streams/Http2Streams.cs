@@ -113,6 +113,8 @@ public sealed class Http2Streams
     {
         protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
         {
+            // The head of the request goes out no sooner than something is flushed behind it.
+            await stream.FlushAsync();
             while (await reader.ReadAsync() is { IsCompleted: false } read)
             {
                 foreach (var piece in read.Buffer)

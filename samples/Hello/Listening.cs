@@ -19,7 +19,11 @@ internal static class Listening
 
         void Speak(ListenOptions endpoint)
         {
-            endpoint.Protocols = configuration.GetValue("protocols", endpoint.Protocols);
+            if (configuration["protocols"] is not null)
+            {
+                endpoint.Protocols = configuration.GetValue<HttpProtocols>("protocols");
+            }
+
             if (args.Contains("--tls"))
             {
                 endpoint.UseHttps(Certificate.ForThisRun());

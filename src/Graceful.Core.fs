@@ -724,70 +724,77 @@ module Connection =
         | Upgraded -> Hijacked
         | _ -> Closed
 
-    // Inlined where it is called: with the event known there, only its own branch is left. In Begin and End the first
-    // branch is the one of normal life.
-    /// What an event makes of a connection, and what must be done about it.
+    // In Begin and End the first branch is the one of normal life.
     [<MethodImpl(MethodImplOptions.AggressiveInlining)>]
-    let step (event: ConnectionEvent) (Connection w as c) : struct (Connection * ConnectionEffect) =
+    let private next (event: ConnectionEvent) w : struct (uint * ConnectionEffect) =
         match event with
         | Begin ->
             if w &&& (Tenure ||| Retiring) = Open && w < Full then
-                struct (Connection((w ||| Served) + One), (if w < One then BecameActive else Nothing))
+                struct ((w ||| Served) + One, (if w < One then BecameActive else Nothing))
             elif w >= Full || w &&& Tenure = Upgraded || w &&& Tenure = Gone then
-                struct (c, Nothing)
+                struct (w, Nothing)
             elif w &&& Tenure = Closing then
                 // A request that was faster than the close: it is counted, so that nobody cuts it off.
-                struct (Connection(w + One), Nothing)
+                struct (w + One, Nothing)
             else
-                struct (Connection((w ||| Served) + One), (if w &&& Last = 0u then AskToClose else Nothing))
+                struct ((w ||| Served) + One, (if w &&& Last = 0u then AskToClose else Nothing))
         | End ->
             if w &&& (Tenure ||| Last) = Open && w >= One then
-                struct (Connection(w - One), (if w < 2u * One then BecameIdle else Nothing))
+                struct (w - One, (if w < 2u * One then BecameIdle else Nothing))
             elif w < One || w &&& Tenure = Upgraded || w &&& Tenure = Gone then
-                struct (c, Nothing)
+                struct (w, Nothing)
             elif w &&& Tenure = Closing || w >= 2u * One then
-                struct (Connection(w - One), Nothing)
+                struct (w - One, Nothing)
             else
-                struct (Connection((w - One) ||| Closing), Close)
+                struct ((w - One) ||| Closing, Close)
         | Tell ->
             // Whoever tells is at work on the connection: the notice rides on something that is in flight.
-            if w &&& Tenure <> Open || w < One then struct (c, Nothing)
-            else struct (Connection(w ||| Retiring ||| Last), Nothing)
+            if w &&& Tenure <> Open || w < One then struct (w, Nothing)
+            else struct (w ||| Retiring ||| Last, Nothing)
         | MarkInUse ->
-            if w &&& Tenure <> Open || w >= One then struct (c, Nothing)
-            else struct (Connection((w ||| Served) + One), BecameActive)
+            if w &&& Tenure <> Open || w >= One then struct (w, Nothing)
+            else struct ((w ||| Served) + One, BecameActive)
         | MarkIdle ->
             if w &&& Tenure <> Open || w < One then
-                struct (c, Nothing)
+                struct (w, Nothing)
             elif w &&& Retiring <> 0u then
                 // A raw peer cannot be told; whoever marks it idle says that nothing more is expected.
-                struct (Connection((w &&& (One - 1u)) ||| Closing), Close)
+                struct ((w &&& (One - 1u)) ||| Closing, Close)
             else
-                struct (Connection(w &&& (One - 1u)), BecameIdle)
+                struct (w &&& (One - 1u), BecameIdle)
         | Hijack ->
-            if w &&& Tenure <> Open then struct (c, Nothing)
+            if w &&& Tenure <> Open then struct (w, Nothing)
             // Its last head was `101`: a notice meant for a response did not reach whoever speaks from now on.
             else
-                struct (Connection((w &&& (Served ||| Retiring)) ||| Upgraded),
+                struct ((w &&& (Served ||| Retiring)) ||| Upgraded,
                         (if w &&& Retiring = 0u then BecameHijacked else AskToClose))
         | Retire ->
-            if w &&& Retiring <> 0u || w &&& Closing <> 0u then struct (c, Nothing)
-            else struct (Connection(w ||| Retiring), (if w >= One || w &&& Tenure = Upgraded then AskToClose else Nothing))
+            if w &&& Retiring <> 0u || w &&& Closing <> 0u then struct (w, Nothing)
+            else struct (w ||| Retiring, (if w >= One || w &&& Tenure = Upgraded then AskToClose else Nothing))
         | Reap ->
-            if w &&& Tenure <> Open then struct (c, Nothing)
-            elif w < One then struct (Connection(w ||| Retiring ||| Closing), Close)
-            else struct (Connection(w ||| Retiring ||| Last), (if w &&& Retiring = 0u then AskToClose else Nothing))
+            if w &&& Tenure <> Open then struct (w, Nothing)
+            elif w < One then struct (w ||| Retiring ||| Closing, Close)
+            else struct (w ||| Retiring ||| Last, (if w &&& Retiring = 0u then AskToClose else Nothing))
         | Shed ->
             // Whoever began to work at this very moment stays, and hears nothing of it.
-            if w &&& (Tenure ||| Full) <> Open then struct (c, Nothing)
-            else struct (Connection(w ||| Closing ||| Retiring), Close)
+            if w &&& (Tenure ||| Full) <> Open then struct (w, Nothing)
+            else struct (w ||| Closing ||| Retiring, Close)
         | Abort ->
-            if w &&& Tenure = Gone || w &&& WasReset <> 0u then struct (c, Nothing)
-            else struct (Connection((w &&& ~~~Tenure) ||| Retiring ||| Closing ||| WasReset), Reset)
+            if w &&& Tenure = Gone || w &&& WasReset <> 0u then struct (w, Nothing)
+            else struct ((w &&& ~~~Tenure) ||| Retiring ||| Closing ||| WasReset, Reset)
         | Disown ->
-            if w &&& Closing <> 0u then struct (c, Nothing) else struct (Connection(Gone ||| Served), LeaveGate)
+            if w &&& Closing <> 0u then struct (w, Nothing) else struct (Gone ||| Served, LeaveGate)
         | Ended ->
-            if w &&& Tenure = Gone then struct (c, Nothing) else struct (Connection Gone, LeaveGate)
+            if w &&& Tenure = Gone then struct (w, Nothing) else struct (Gone, LeaveGate)
+
+    // Inlined where it is called: with the event known there, only its own branch is left. The connection is made here and not in each
+    // branch, where the compiler calls what makes it when it believes that the branch is seldom taken.
+    /// What an event makes of a connection, and what must be done about it.
+    [<MethodImpl(MethodImplOptions.AggressiveInlining)>]
+    let step (event: ConnectionEvent) (c: Connection) : struct (Connection * ConnectionEffect) =
+        let (Connection w) = c
+        let struct (word, effect) = next event w
+        struct (Connection word, effect)
 
     /// Whether a server that goes on may shed it, which was silent for `quietFor`. `unread`: bytes of its client's wait to be
     /// read, so somebody is about to work on it.

@@ -28,7 +28,7 @@ internal struct ConnectionCell
 
     public readonly Connection Now => Unsafe.BitCast<uint, Connection>(Volatile.Read(in _word));
 
-    public void StampEdge() => _edge = Environment.TickCount64;
+    public void StampEdge() => _edge = CoarseClock.Now;
 
     public void StampUse(Instant now) => Volatile.Write(ref _use, now.ticks);
 

@@ -2,6 +2,7 @@ using Graceful.Core;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.FSharp.Core;
 
 namespace Graceful.Engine;
 
@@ -11,10 +12,28 @@ namespace Graceful.Engine;
 /// <param name="Since">When it began, by the coarse clock.</param>
 internal readonly record struct HeldRequestFacts(string ConnectionId, HttpContext Context, long Since)
 {
-    public TimeSpan Age => TimeSpan.FromMilliseconds(Environment.TickCount64 - Since);
+    public TimeSpan Age => CoarseClock.Since(Since);
 
     /// <summary>What its endpoint says of it. Without an endpoint, or when that can't be told, it must finish.</summary>
     public DrainPolicy Policy => PolicyOf(Context);
+
+    /// <summary>What its endpoint says of a request; nothing where there is no endpoint, or it says nothing, or that can't be told.</summary>
+    public static FSharpValueOption<DrainPolicy> SaidOf(HttpContext context)
+    {
+        try
+        {
+            // By its type and not through Get, which is generic and virtual: the runtime looks such a call up each time.
+            return (context.Features[typeof(IEndpointFeature)] as IEndpointFeature)?.Endpoint?.Metadata.GetMetadata<DrainAttribute>()?.Policy is { } said
+                ? FSharpValueOption<DrainPolicy>.NewValueSome(said)
+                : FSharpValueOption<DrainPolicy>.ValueNone;
+        }
+#pragma warning disable CA1031 // As in a text: it may have been reset under our eyes.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return FSharpValueOption<DrainPolicy>.ValueNone;
+        }
+    }
 
     /// <summary>Whether it is anything that keeps the server busy.</summary>
     public bool IsCounted => Core.Request.isCounted(Policy);
@@ -56,19 +75,5 @@ internal readonly record struct HeldRequestFacts(string ConnectionId, HttpContex
         }
     }
 
-    private static DrainPolicy PolicyOf(HttpContext context)
-    {
-        try
-        {
-            // By its type and not through Get, which is generic and virtual: the runtime looks such a call up each time.
-            return (context.Features[typeof(IEndpointFeature)] as IEndpointFeature)?.Endpoint?.Metadata.GetMetadata<DrainAttribute>()?.Policy
-                ?? DrainPolicy.MustFinish;
-        }
-#pragma warning disable CA1031 // As in a text: it may have been reset under our eyes.
-        catch (Exception)
-#pragma warning restore CA1031
-        {
-            return DrainPolicy.MustFinish;
-        }
-    }
+    private static DrainPolicy PolicyOf(HttpContext context) => SaidOf(context) is { IsSome: true } said ? said.Value : DrainPolicy.MustFinish;
 }

@@ -30,7 +30,10 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     /// <summary>Which requests are in flight, and which of them are being cut off, is decided while this is held.</summary>
     protected Lock Requests { get; } = new();
 
-    /// <summary>By the coarse clock, when this connection last became busy or idle.</summary>
+    /// <summary>Of a raw connection, whether something else than its marks tells since when it has been silent.</summary>
+    protected bool IsSilenceKnown { get; init; }
+
+    /// <summary>By the coarse clock, when this connection last became busy or, unless its silence is known, idle.</summary>
     protected long LastEdge => _cell.LastEdge;
 
     public Connection Now => _cell.Now;
@@ -102,7 +105,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         return ConnectionModule.isHeard(_cell.Now);
     }
 
-    /// <summary>Nobody works on this raw connection any more; said again, it is no edge.</summary>
+    /// <summary>Nobody works on this raw connection any more; said again, it is no edge. Where the silence is known that says since when.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void MarkIdle()
     {
@@ -115,7 +118,10 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
                 FinishHeld();
             }
 
-            _cell.StampEdge();
+            if (!IsSilenceKnown)
+            {
+                _cell.StampEdge();
+            }
         }
 
         var effect = _isWatched ? StepWatched(ConnectionEvent.MarkIdle, ending: null) : _cell.Step(ConnectionEvent.MarkIdle);
@@ -196,7 +202,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
 
     /// <summary>What the drain waits for on a connection that has no requests; null when that is nothing.</summary>
     public HeldWork? Held =>
-        IsHeld ? new HeldWork($"connection {Name}", TimeSpan.FromMilliseconds(Environment.TickCount64 - LastEdge)) : null;
+        IsHeld ? new HeldWork($"connection {Name}", CoarseClock.Since(LastEdge)) : null;
 
     /// <summary>Whether what happens on it is requests, which then speak for it; otherwise whoever is at work on it holds it himself.</summary>
     protected virtual bool HasRequests => true;
@@ -354,7 +360,7 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     protected virtual TimeSpan QuietFor(out bool pending)
     {
         pending = false;
-        return TimeSpan.FromMilliseconds(Environment.TickCount64 - _cell.LastEdge);
+        return CoarseClock.Since(_cell.LastEdge);
     }
 
     /// <summary>Its last order: out of the table, and out of the gate.</summary>

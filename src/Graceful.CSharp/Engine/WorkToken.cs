@@ -5,10 +5,10 @@ namespace Graceful.Engine;
 /// <summary>A piece of work that is inside the gate, as a connection is, until it is disposed.</summary>
 internal sealed class WorkToken(LifecycleEngine engine, string name) : IDisposable
 {
-    private readonly long _since = Environment.TickCount64;
+    private readonly long _since = CoarseClock.Now;
     private int _inside;
 
-    public HeldWork Held => new(name, TimeSpan.FromMilliseconds(Environment.TickCount64 - _since));
+    public HeldWork Held => new(name, CoarseClock.Since(_since));
 
     /// <summary>Registers, then enters, like everybody. Refused, it is waited for by nobody, and its end is nobody's business.</summary>
     public WorkToken Enter()

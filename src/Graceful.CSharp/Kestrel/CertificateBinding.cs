@@ -4,7 +4,6 @@ using Graceful.Tls;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -12,13 +11,13 @@ namespace Graceful.Kestrel;
 
 /// <summary>Ties the server's certificate to the host: a start without a usable one fails, its files are watched as long as the host lives, and what is shown is logged.</summary>
 internal sealed class CertificateBinding(
-    LifecycleEngine engine, IOptions<GracefulOptions> options, IServiceProvider services, ILoggerFactory loggers) : IHostedLifecycleService, IDisposable
+    LifecycleEngine engine, IOptions<GracefulOptions> options, IServiceProvider services, ILoggerFactory loggers) : HostedPart, IDisposable
 {
     private readonly ILogger _log = loggers.CreateLogger(Log.Category);
     private ServerCertificate? _certificate;
     private IDisposable? _watch;
 
-    public Task StartingAsync(CancellationToken cancellationToken)
+    public override Task StartingAsync(CancellationToken cancellationToken)
     {
         if (options.Value.Certificate is { } certificate)
         {
@@ -35,9 +34,7 @@ internal sealed class CertificateBinding(
         return Task.CompletedTask;
     }
 
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StartedAsync(CancellationToken cancellationToken)
+    public override Task StartedAsync(CancellationToken cancellationToken)
     {
         if (_certificate is { IsAskedFor: false } && services.GetService<IServer>()?.Features.Get<IServerAddressesFeature>() is { Addresses.Count: > 0 })
         {
@@ -47,11 +44,7 @@ internal sealed class CertificateBinding(
         return Task.CompletedTask;
     }
 
-    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StoppedAsync(CancellationToken cancellationToken)
+    public override Task StoppedAsync(CancellationToken cancellationToken)
     {
         Dispose();
         return Task.CompletedTask;

@@ -23,7 +23,7 @@ internal sealed class KestrelConnection : TrackedConnection
     private readonly ConnectionContext _transport;
     private readonly Socket? _socket;
     private readonly List<HeldRequestFacts> _streams = [];
-    private readonly List<WebSocketStream> _webSockets = [];
+    private List<WebSocketStream>? _webSockets;
     private HttpContext? _current;
     private Protocol _protocol;
     private bool _isLookedAt;
@@ -88,7 +88,7 @@ internal sealed class KestrelConnection : TrackedConnection
         {
             lock (Requests)
             {
-                _streams.Add(new HeldRequestFacts(Id, context, Environment.TickCount64));
+                _streams.Add(new HeldRequestFacts(Id, context, CoarseClock.Now));
             }
 
             Began();
@@ -106,9 +106,9 @@ internal sealed class KestrelConnection : TrackedConnection
     /// <summary>A WebSocket that is spoken on it begins; told at once when the drain has begun.</summary>
     public void Add(WebSocketStream webSocket)
     {
-        lock (_webSockets)
+        lock (Requests)
         {
-            _webSockets.Add(webSocket);
+            (_webSockets ??= []).Add(webSocket);
         }
 
         webSocket.Context.Response.OnCompleted(static one => ((WebSocketStream)one).Ended(), webSocket);
@@ -123,18 +123,26 @@ internal sealed class KestrelConnection : TrackedConnection
 
     public void Remove(WebSocketStream webSocket)
     {
-        lock (_webSockets)
+        lock (Requests)
         {
-            _webSockets.Remove(webSocket);
+            _webSockets!.Remove(webSocket);
         }
     }
 
     public override void SayGoodbye()
     {
-        lock (_webSockets)
+        if (Volatile.Read(ref _webSockets) is null)
         {
-            _webSockets.ForEach(static webSocket => webSocket.SayGoodbye());
+            return;
         }
+
+        WebSocketStream[] here;
+        lock (Requests)
+        {
+            here = [.. _webSockets!];
+        }
+
+        Array.ForEach(here, static webSocket => webSocket.SayGoodbye());
     }
 
     /// <summary>A WebSocket was closed by us, or its peer has answered that.</summary>

@@ -11,7 +11,7 @@ namespace Graceful.Kestrel;
 internal sealed class LoneRequest : TrackedConnection
 {
     private readonly HttpContext _context;
-    private readonly long _since = Environment.TickCount64;
+    private readonly long _since = CoarseClock.Now;
     private bool _hasEnded;
 
     private LoneRequest(LifecycleEngine engine, HttpContext context)

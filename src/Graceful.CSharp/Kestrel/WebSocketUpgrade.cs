@@ -1,7 +1,7 @@
 using Graceful.Core;
+using Graceful.Engine;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.FSharp.Core;
 
 namespace Graceful.Kestrel;
 
@@ -58,9 +58,7 @@ internal sealed class WebSocketUpgrade : IHttpUpgradeFeature, IHttpExtendedConne
 
     private WebSocketStream Carry(Stream stream)
     {
-        var said = _context.GetEndpoint()?.Metadata.GetMetadata<DrainAttribute>()?.Policy;
-        var isTold = WebSocketModule.isTold(said is { } policy ? FSharpValueOption<DrainPolicy>.NewValueSome(policy) : FSharpValueOption<DrainPolicy>.ValueNone);
-        var webSocket = new WebSocketStream(stream, _connection, _context, isTold);
+        var webSocket = new WebSocketStream(stream, _connection, _context, WebSocketModule.isTold(HeldRequestFacts.SaidOf(_context)));
         _context.Features.Set(webSocket);
         _connection.Add(webSocket);
         return webSocket;

@@ -29,6 +29,7 @@ internal sealed class RawConnection : TrackedConnection
         _roster = roster;
         Socket = socket;
         Remote = remote;
+        IsSilenceKnown = TcpInfo.IsToldOf(socket);
     }
 
     public Socket Socket { get; }

@@ -27,6 +27,10 @@ internal readonly record struct TcpInfo(TimeSpan LastDataSent, TimeSpan LastData
     private const int NotSentAt = 144;
     private const int Wanted = NotSentAt + sizeof(uint);
 
+    /// <summary>Whether the kernel tells of such a socket at all.</summary>
+    public static bool IsToldOf(Socket socket) =>
+        OperatingSystem.IsLinux() && socket.AddressFamily is (AddressFamily.InterNetwork or AddressFamily.InterNetworkV6);
+
     /// <summary>Asks the kernel about a connection: one system call, no allocation unless it fails. Any thread; never throws.</summary>
     /// <returns>False if it can't be told: not Linux, not TCP, or the socket is closed.</returns>
     public static bool TryRead(Socket socket, out TcpInfo info)
@@ -57,7 +61,7 @@ internal readonly record struct TcpInfo(TimeSpan LastDataSent, TimeSpan LastData
     private static bool TryRead(Socket socket, Span<byte> raw, int atLeast)
     {
         raw.Clear();
-        if (!OperatingSystem.IsLinux() || socket.AddressFamily is not (AddressFamily.InterNetwork or AddressFamily.InterNetworkV6))
+        if (!IsToldOf(socket))
         {
             return false;
         }

@@ -215,7 +215,7 @@ internal sealed class LifeRace : IRace, IDisposable
 
     private void Serve(StressedConnection connection, ref Dice dice)
     {
-        var request = new HeldRequestFacts(connection.Id, Context, Environment.TickCount64);
+        var request = new HeldRequestFacts(connection.Id, Context, CoarseClock.Now);
         connection.Began();
         // What is open now is not closed before the request has ended.
         var wasOpen = !connection.IsClosed;

@@ -79,7 +79,7 @@ internal static class ConnectionStepBenchmark
             worker.Join();
         }
 
-        return (Median(steps), Median(bare), allocated);
+        return (Figures.Median(steps), Figures.Median(bare), allocated);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -103,11 +103,5 @@ internal static class ConnectionStepBenchmark
             seen = Volatile.Read(ref cell.Word);
             Interlocked.CompareExchange(ref cell.Word, seen - 1, seen);
         }
-    }
-
-    private static double Median(double[] values)
-    {
-        Array.Sort(values);
-        return values[values.Length / 2];
     }
 }

@@ -54,10 +54,10 @@ internal static class RawConnectionBenchmark
             bare[round] = Stopwatch.GetElapsedTime(start).TotalNanoseconds / Pairs;
         }
 
-        var time = Median(times);
+        var time = Figures.Median(times);
         var good = time <= MostNanoseconds && allocated == 0;
         Console.WriteLine(FormattableString.Invariant(
-            $"MarkInUse and MarkIdle, {times.Length} rounds of {Pairs:N0} pairs, median: {time:0.00} ns (at most {MostNanoseconds:0}; two bare CompareExchange in turn {Median(bare):0.00} ns)   {allocated} B allocated   {(good ? "as promised" : "NOT as promised")}"));
+            $"MarkInUse and MarkIdle, {times.Length} rounds of {Pairs:N0} pairs, median: {time:0.00} ns (at most {MostNanoseconds:0}; two bare CompareExchange in turn {Figures.Median(bare):0.00} ns)   {allocated} B allocated   {(good ? "as promised" : "NOT as promised")}"));
         return good;
     }
 
@@ -87,9 +87,9 @@ internal static class RawConnectionBenchmark
         toPlain.Dispose();
         toGraceful.Dispose();
         await Task.WhenAll(plain, graceful).ConfigureAwait(false);
-        var ratio = Median(figures.Select(f => f.Graceful / f.Plain));
+        var ratio = Figures.Median(figures.Select(f => f.Graceful / f.Plain));
         Console.WriteLine(FormattableString.Invariant(
-            $"Echo of {Length} bytes, {rounds} rounds of {Echoes:N0}, medians: NetworkStream {Median(figures.Select(f => f.Plain)):N0}/s   GracefulConnection {Median(figures.Select(f => f.Graceful)):N0}/s   in pairs {ratio:0.000} (at least {LeastRatio:0.00})   {(ratio >= LeastRatio ? "as promised" : "NOT as promised")}"));
+            $"Echo of {Length} bytes, {rounds} rounds of {Echoes:N0}, medians: NetworkStream {Figures.Median(figures.Select(f => f.Plain)):N0}/s   GracefulConnection {Figures.Median(figures.Select(f => f.Graceful)):N0}/s   in pairs {ratio:0.000} (at least {LeastRatio:0.00})   {(ratio >= LeastRatio ? "as promised" : "NOT as promised")}"));
         return ratio >= LeastRatio;
     }
 
@@ -114,7 +114,7 @@ internal static class RawConnectionBenchmark
             client.Dispose();
         }
 
-        var median = Median(times);
+        var median = Figures.Median(times);
         Console.WriteLine(FormattableString.Invariant(
             $"End of a drain after the last one left, {rounds} drains: median {median:0} us, most {times.Max():0} us (at most 1,000)   {(median <= 1000 ? "as promised" : "NOT as promised")}"));
         return median <= 1000;
@@ -198,11 +198,5 @@ internal static class RawConnectionBenchmark
     {
         var client = Connect(listener.LocalEndPoint);
         return ((await listener.AcceptAsync().ConfigureAwait(false))!, client);
-    }
-
-    private static double Median(IEnumerable<double> values)
-    {
-        var sorted = values.Order().ToArray();
-        return sorted[sorted.Length / 2];
     }
 }

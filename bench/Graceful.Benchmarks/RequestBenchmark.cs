@@ -39,7 +39,7 @@ internal static class RequestBenchmark
             Slice(toGraceful);
         }
 
-        var figures = new (Figures Plain, Figures Graceful)[rounds];
+        var figures = new (Cost Plain, Cost Graceful)[rounds];
         for (var round = 0; round < rounds; round++)
         {
             var first = round % 2 == 0;
@@ -48,17 +48,17 @@ internal static class RequestBenchmark
             figures[round] = first ? (one, other) : (other, one);
         }
 
-        var time = (Plain: Median(figures.Select(f => f.Plain.Nanoseconds)), Graceful: Median(figures.Select(f => f.Graceful.Nanoseconds)));
-        var bytes = (Plain: Median(figures.Select(f => f.Plain.Bytes)), Graceful: Median(figures.Select(f => f.Graceful.Bytes)));
+        var time = (Plain: Figures.Median(figures.Select(f => f.Plain.Nanoseconds)), Graceful: Figures.Median(figures.Select(f => f.Graceful.Nanoseconds)));
+        var bytes = (Plain: Figures.Median(figures.Select(f => f.Plain.Bytes)), Graceful: Figures.Median(figures.Select(f => f.Graceful.Bytes)));
         var good = bytes.Graceful - bytes.Plain < AllocationNoise;
         Console.WriteLine(FormattableString.Invariant(
-            $"  processor time    plain {time.Plain,7:0} ns   graceful {time.Graceful,7:0} ns   {time.Graceful - time.Plain:+0;-0} ns, in pairs {Median(figures.Select(f => f.Graceful.Nanoseconds / f.Plain.Nanoseconds)):0.000} of plain"));
+            $"  processor time    plain {time.Plain,7:0} ns   graceful {time.Graceful,7:0} ns   {time.Graceful - time.Plain:+0;-0} ns, in pairs {Figures.Median(figures.Select(f => f.Graceful.Nanoseconds / f.Plain.Nanoseconds)):0.000} of plain"));
         Console.WriteLine(FormattableString.Invariant(
             $"  allocated         plain {bytes.Plain,7:0.00} B    graceful {bytes.Graceful,7:0.00} B    {(good ? "as promised" : "NOT as promised")}"));
         return good;
     }
 
-    private readonly record struct Figures(double Nanoseconds, double Bytes);
+    private readonly record struct Cost(double Nanoseconds, double Bytes);
 
     private static async Task<WebApplication> StartAsync(bool graceful)
     {
@@ -89,7 +89,7 @@ internal static class RequestBenchmark
         return socket;
     }
 
-    private static Figures Slice(Socket socket)
+    private static Cost Slice(Socket socket)
     {
         var request = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", Depth)));
         var buffer = new byte[64 * 1024];
@@ -109,7 +109,7 @@ internal static class RequestBenchmark
 
         self.Refresh();
         var spent = self.TotalProcessorTime - time;
-        return new Figures(spent.TotalNanoseconds / Requests, (double)(GC.GetTotalAllocatedBytes(precise: true) - bytes) / Requests);
+        return new Cost(spent.TotalNanoseconds / Requests, (double)(GC.GetTotalAllocatedBytes(precise: true) - bytes) / Requests);
     }
 
     /// <summary>All answers have the same length: the date's never changes.</summary>
@@ -120,11 +120,5 @@ internal static class RequestBenchmark
         return Encoding.ASCII.GetString(buffer, 0, length).EndsWith("ok", StringComparison.Ordinal)
             ? length
             : throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"An answer of {length} bytes came in pieces."));
-    }
-
-    private static double Median(IEnumerable<double> values)
-    {
-        var sorted = values.Order().ToArray();
-        return sorted[sorted.Length / 2];
     }
 }

@@ -221,6 +221,7 @@ let protocols (options: string list) =
     let folder = Directory.CreateDirectory "artifacts/protocols"
     let socket = Path.Combine(Path.GetTempPath(), "graceful-{port}.sock")
     let unix label words = (hello label words).Replace("--port {port}", $"--unix {socket}")
+    let streams label words = $"{label}=dotnet {program "Streams"} --port {{port}} {words}"
     let both server words = [ server "plain" ("--plain " + words); server "graceful" words ]
     let all =
         [ "https", both hello "--tls", [ "--tls"; "--keep-alive"; "32"; "--connect"; "8"; "--idle"; "100"; "--slow"; "4" ]
@@ -231,8 +232,8 @@ let protocols (options: string list) =
           "fastcgi, TCP", [ hello "graceful" "--fastcgi" ], [ "--protocol"; "fastcgi"; "--idle"; "100"; "--slow"; "4" ]
           "unix", both unix "", [ "--unix"; socket; "--idle"; "100"; "--slow"; "4" ]
           // A plain server takes its whole ShutdownTimeout of 30 s for these two, and then cuts them off.
-          "websocket", both hello "", [ "--protocol"; "websocket"; "--path"; "/ws"; "--keep-alive"; "32"; "--think"; "20ms"; "--connect"; "4"; "--idle"; "100" ]
-          "sse", both hello "", [ "--protocol"; "sse"; "--path"; "/events"; "--keep-alive"; "64"; "--connect"; "4" ] ]
+          "websocket", both streams "", [ "--protocol"; "websocket"; "--path"; "/echo"; "--keep-alive"; "32"; "--think"; "20ms"; "--connect"; "4"; "--idle"; "100" ]
+          "sse", both streams "", [ "--protocol"; "sse"; "--path"; "/clock"; "--keep-alive"; "64"; "--connect"; "4" ] ]
     let measure (name: string) servers load =
         printfn $"\n==== {name}, {stops} stops of each"
         let report = Path.Combine(folder.FullName, name.Replace(", ", "-").ToLowerInvariant() + ".json")

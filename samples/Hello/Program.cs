@@ -5,7 +5,7 @@
 //   --fastcgi   FastCGI in the place of HTTP, for a web server in front
 //   --plain     the same app without Graceful, to compare
 //   --tls       HTTPS with a certificate made for this run
-//   answers /, /slow?ms=N, /events (a stream of events), /ws (a WebSocket that echoes)
+//   answers / and /slow?ms=N
 //   --everything  hooks, work that is not a request, health checks, metrics that are read
 //   any Graceful option: --GracePeriod 00:00:01, --LameDuck 00:00:00.5, --SettleTime 0, --Intake LastCall ...
 //   --IdleLimit 00:00:10  leaves when nobody asked for anything in ten seconds
@@ -39,5 +39,4 @@ app.MapGet("/slow", async (int ms, CancellationToken aborted) =>
     await Task.Delay(ms, aborted);
     return "ok, at last";
 });
-Streams.AddTo(app);
 app.Run();

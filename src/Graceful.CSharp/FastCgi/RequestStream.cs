@@ -1,24 +1,15 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Graceful.Serving;
 
 namespace Graceful.FastCgi;
 
 /// <summary>The body of a request as a stream.</summary>
-internal sealed class RequestStream(FastCgiRequest request, PipeReader reader) : Stream
+internal sealed class RequestStream(FastCgiRequest request, PipeReader reader) : UnseekableStream
 {
     public override bool CanRead => true;
 
-    public override bool CanSeek => false;
-
     public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -62,10 +53,6 @@ internal sealed class RequestStream(FastCgiRequest request, PipeReader reader) :
     }
 
     public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 }

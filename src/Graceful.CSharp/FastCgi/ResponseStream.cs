@@ -1,21 +1,13 @@
+using Graceful.Serving;
+
 namespace Graceful.FastCgi;
 
 /// <summary>The body of a response as a stream.</summary>
-internal sealed class ResponseStream(FastCgiRequest request, ResponseWriter writer) : Stream
+internal sealed class ResponseStream(FastCgiRequest request, ResponseWriter writer) : UnseekableStream
 {
     public override bool CanRead => false;
 
-    public override bool CanSeek => false;
-
     public override bool CanWrite => true;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
         await writer.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
@@ -38,8 +30,4 @@ internal sealed class ResponseStream(FastCgiRequest request, ResponseWriter writ
     }
 
     public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Graceful.Core;
+using Graceful.Serving;
 using Microsoft.AspNetCore.Http;
 
 namespace Graceful.Kestrel;
@@ -9,7 +10,7 @@ namespace Graceful.Kestrel;
 /// Close goes out between two messages, and what the application writes after it is dropped. Where that is, and what it
 /// means, the core says; whoever writes holds <see cref="_writing"/>, so that nothing comes in between.
 /// </summary>
-internal sealed class WebSocketStream(Stream stream, KestrelConnection connection, HttpContext context, bool isTold) : Stream
+internal sealed class WebSocketStream(Stream stream, KestrelConnection connection, HttpContext context, bool isTold) : UnseekableStream
 {
     /// <summary>FIN and Close, two bytes: 1001, "going away".</summary>
     private static readonly byte[] GoingAway = [0x88, 2, 1001 >> 8, 1001 & 0xFF];
@@ -29,8 +30,6 @@ internal sealed class WebSocketStream(Stream stream, KestrelConnection connectio
 
     public override bool CanWrite => stream.CanWrite;
 
-    public override bool CanSeek => false;
-
     public override bool CanTimeout => stream.CanTimeout;
 
     public override int ReadTimeout
@@ -43,14 +42,6 @@ internal sealed class WebSocketStream(Stream stream, KestrelConnection connectio
     {
         get => stream.WriteTimeout;
         set => stream.WriteTimeout = value;
-    }
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
     }
 
     /// <summary>The request that it began with.</summary>
@@ -192,10 +183,6 @@ internal sealed class WebSocketStream(Stream stream, KestrelConnection connectio
     public override void Flush() => stream.Flush();
 
     public override Task FlushAsync(CancellationToken cancellationToken) => stream.FlushAsync(cancellationToken);
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     public override async ValueTask DisposeAsync()
     {

@@ -8,6 +8,8 @@ internal sealed class GateCell
 {
     private ulong _word;
 
+    public Gate Now => Unsafe.BitCast<ulong, Gate>(Volatile.Read(ref _word));
+
     /// <summary>Applies an event; returns the answer, one of <see cref="GateEffect.Tags"/>.</summary>
     public int Step(GateEvent happened) => Step(happened, out _, out _).Tag;
 

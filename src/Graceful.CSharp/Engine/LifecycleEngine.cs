@@ -20,11 +20,15 @@ internal sealed class LifecycleEngine : IDisposable
     /// <summary>How long listeners may take to pause, each of which promises to be quicker.</summary>
     private static readonly TimeSpan PauseLimit = TimeSpan.FromSeconds(3);
 
+    /// <summary>To end as many takes longer than all the rest of a way out.</summary>
+    private const int Crowd = 256;
+
     [ThreadStatic]
     private static bool _insideMailbox;
 
     private readonly Channel<Letter> _mailbox = Channel.CreateUnbounded<Letter>(new() { SingleReader = true });
     private readonly TaskCompletionSource _startedUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _crowded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ShutdownReport> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<ShutdownReport> _reported = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _hostStop = new();
@@ -206,6 +210,9 @@ internal sealed class LifecycleEngine : IDisposable
     /// <summary>Completes when the listeners are bound.</summary>
     public Task Up => _startedUp.Task;
 
+    /// <summary>Completes when so many are inside, for the first time, that to end them is most of the way out.</summary>
+    public Task Crowded => _crowded.Task;
+
     /// <summary>Calls the user's handler of a signal, one call after the other and never on a thread that signals need.</summary>
     public void Call(Func<string, Task> handler, string signal) => _ = _calls.Write(() =>
     {
@@ -322,6 +329,15 @@ internal sealed class LifecycleEngine : IDisposable
 
     /// <summary>Steps the gate; returns its answer, one of <see cref="GateEffect.Tags"/>.</summary>
     public int StepGate(GateEvent happened) => Recorder is null ? Gate.Step(happened) : Recorder.Step(Gate, happened);
+
+    /// <summary>Call when a connection has entered.</summary>
+    public void NoteCrowd()
+    {
+        if (!_crowded.Task.IsCompleted && GateModule.inside(Gate.Now) >= Crowd)
+        {
+            _crowded.TrySetResult();
+        }
+    }
 
     /// <summary>Completes when the record says all that has happened so far, or can't.</summary>
     public Task FlushRecordAsync() => Recorder?.FlushAsync(LastWordsLimit) ?? Task.CompletedTask;

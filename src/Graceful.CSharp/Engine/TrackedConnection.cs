@@ -238,6 +238,11 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
             return true;
         }
 
+        if (!MayHoldRequests)
+        {
+            return false;
+        }
+
         lock (Requests)
         {
             foreach (var request in InFlight())
@@ -256,6 +261,11 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     /// <returns>How soon one of them wants to be looked at again.</returns>
     public TimeSpan SweepRequests(in DrainLook look)
     {
+        if (!MayHoldRequests)
+        {
+            return TimeSpan.MaxValue;
+        }
+
         var again = TimeSpan.MaxValue;
         List<RequestCut>? ordered = null;
         List<RequestCut>? givenUp = null;
@@ -294,6 +304,9 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
         var rest = SweepRest(look.QuietPeriod);
         return rest < again ? rest : again;
     }
+
+    /// <summary>Whether a look at its requests may find one; most of thousands have none, and are passed by.</summary>
+    protected virtual bool MayHoldRequests => true;
 
     /// <summary>Whether a request in flight, or the one that it was upgraded by, counts; so does whoever has no requests.</summary>
     protected virtual bool HasUse(IdleWatch idle) => true;

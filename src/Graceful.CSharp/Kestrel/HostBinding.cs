@@ -28,6 +28,14 @@ internal sealed class HostBinding(
     /// <summary>The start and the first requests have enough that runs for the first time: the rehearsal comes after them.</summary>
     private static readonly TimeSpan RehearsalDelay = TimeSpan.FromSeconds(1);
 
+    /// <summary>
+    /// How often it goes the way out with a crowd: the runtime counts the calls of what it compiled quickly, then of what it compiled to learn how it is
+    /// used, and between the two it waits for a while in which nothing is new.
+    /// </summary>
+    private const int CrowdedRehearsals = 3;
+
+    private static readonly TimeSpan RehearsalPause = TimeSpan.FromMilliseconds(400);
+
     /// <summary>What the runtime has compiled it has compiled for all servers of the process.</summary>
     private static int _rehearsed;
 
@@ -143,9 +151,24 @@ internal sealed class HostBinding(
         try
         {
             await Task.Delay(RehearsalDelay, engine.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (!engine.IsAskedToStop)
+            if (engine.IsAskedToStop)
             {
-                await Task.Run(Rehearsal.RunAsync).ConfigureAwait(false);
+                return;
+            }
+
+            await Task.Run(() => Rehearsal.RunAsync(connections: 1)).ConfigureAwait(false);
+
+            // It takes half a second of a processor, which is worth it where there are many to end.
+            await engine.Crowded.WaitAsync(engine.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            for (var time = 0; time < CrowdedRehearsals; time++)
+            {
+                await Task.Delay(RehearsalPause, engine.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (engine.IsAskedToStop)
+                {
+                    return;
+                }
+
+                await Task.Run(() => Rehearsal.RunAsync(Rehearsal.Crowd)).ConfigureAwait(false);
             }
         }
 #pragma warning disable CA1031 // What fails in a rehearsal shows on the day, where it is caught and reported.

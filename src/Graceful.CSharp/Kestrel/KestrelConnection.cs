@@ -195,6 +195,9 @@ internal sealed class KestrelConnection : TrackedConnection
         }
     }
 
+    protected override bool MayHoldRequests =>
+        Now is var now && (ConnectionModule.inFlight(now) > 0 || ConnectionModule.phase(now).IsHijacked || Volatile.Read(ref _givenUp) > 0);
+
     protected override IReadOnlyList<HeldRequestFacts> InFlight()
     {
         if (!IsOneAtATime)

@@ -19,15 +19,19 @@ using Microsoft.Extensions.Options;
 namespace Graceful.Kestrel;
 
 /// <summary>
-/// Goes the whole way out once while the server is young: a Kestrel of its own with one connection over a nameless socket.
-/// The runtime compiles what runs for the first time, and on the real way out that would be tens of milliseconds in which
-/// clients and orchestrators wait.
+/// Goes the whole way out once while the server is young: a Kestrel of its own with a few connections over nameless sockets.
+/// The runtime compiles what runs for the first time, and once more, better, what has run thirty times; on the real way out that would be tens of
+/// milliseconds in which clients and orchestrators wait.
 /// </summary>
 internal static class Rehearsal
 {
     private const int SigTerm = 15;
 
-    public static async Task RunAsync()
+    /// <summary>Just more than the runtime counts before it compiles a method for good.</summary>
+    public const int Crowd = 32;
+
+    /// <param name="connections">How many of them.</param>
+    public static async Task RunAsync(int connections)
     {
         var options = new GracefulOptions
         {
@@ -41,7 +45,7 @@ internal static class Rehearsal
         await using var disposingServices = services.ConfigureAwait(false);
         using var signals = new SignalSource();
         using var engine = new LifecycleEngine(options, loggers.CreateLogger(Log.Category));
-        using var playhouse = new Playhouse();
+        using var playhouse = new Playhouse(connections);
         var transport = new TrackedListenerFactory(playhouse, engine, options, given: null, loggers);
         var settings = new KestrelServerOptions { ApplicationServices = services };
         settings.Listen(playhouse.EndPoint);
@@ -60,30 +64,32 @@ internal static class Rehearsal
         _ = (await engine.Reported.ConfigureAwait(false)).ToString();
     }
 
-    /// <summary>A transport that listens nowhere and has one connection.</summary>
+    /// <summary>A transport that listens nowhere and has a few connections.</summary>
     private sealed class Playhouse : IConnectionListenerFactory, IConnectionListener, IConnectionSocketFeature, IDisposable
     {
         private readonly TaskCompletionSource _full = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly SocketTransportOptions _options = new();
         private readonly SocketConnectionContextFactory _connections;
         private readonly Socket _listening = LocalSocket();
-        private readonly Socket _client = LocalSocket();
+        private readonly List<Socket> _clients = [];
+        private readonly int _seats;
         private int _calls;
 
-        public Playhouse()
+        public Playhouse(int seats)
         {
+            _seats = seats;
             // Has no address, and as a local socket can't be given one by the way: what is asked of it has no effect.
             _options.CreateBoundListenSocket = _ => _listening;
             BoundSockets.Watch(_options);
             _connections = new SocketConnectionContextFactory(new SocketConnectionFactoryOptions(), NullLogger.Instance);
         }
 
-        /// <summary>What the kernel is asked of a TCP connection, it is asked of this one, which goes nowhere.</summary>
+        /// <summary>What the kernel is asked of TCP connections, it is asked of this one, which goes nowhere.</summary>
         public Socket Socket { get; } = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
 
         public EndPoint EndPoint { get; } = new IPEndPoint(IPAddress.Loopback, 1);
 
-        /// <summary>Completes when the connection was let in and the next one is waited for.</summary>
+        /// <summary>Completes when the connections were let in and the next one is waited for.</summary>
         public Task Full => _full.Task;
 
         /// <summary>A listener of TCP would be seen from outside; a socket that goes nowhere takes the same system calls.</summary>
@@ -101,20 +107,22 @@ internal static class Rehearsal
             return new(this);
         }
 
-        /// <summary>One connection, then nobody until the last call, and nobody in that.</summary>
+        /// <summary>A few connections, then nobody until the last call, and nobody in that.</summary>
         public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
         {
-            switch (++_calls)
+            _calls++;
+            if (_calls <= _seats)
             {
-                case 1:
-                    return Connect();
-                case 2:
-                    _full.TrySetResult();
-                    await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken).ConfigureAwait(false);
-                    return null;
-                default:
-                    return null;
+                return Connect();
             }
+
+            if (_calls == _seats + 1)
+            {
+                _full.TrySetResult();
+                await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken).ConfigureAwait(false);
+            }
+
+            return null;
         }
 
         public ValueTask UnbindAsync(CancellationToken cancellationToken = default) => default;
@@ -124,7 +132,7 @@ internal static class Rehearsal
         public void Dispose()
         {
             Socket.Dispose();
-            _client.Dispose();
+            _clients.ForEach(static client => client.Dispose());
             _listening.Dispose();
             _connections.Dispose();
         }
@@ -136,7 +144,9 @@ internal static class Rehearsal
             using var door = LocalSocket();
             door.Bind(new UnixDomainSocketEndPoint($"\0graceful-{Guid.NewGuid()}"));
             door.Listen(1);
-            _client.Connect(door.LocalEndPoint!);
+            var client = LocalSocket();
+            _clients.Add(client);
+            client.Connect(door.LocalEndPoint!);
             var connection = _connections.Create(door.Accept());
             connection.Features.Set<IConnectionSocketFeature>(this);
             return connection;

@@ -66,6 +66,7 @@ internal sealed class TrackedListener(
                 var connection = new KestrelConnection(engine, transport);
                 if (connection.TryEnter())
                 {
+                    engine.NoteCrowd();
                     var lone = listener as AcceptedListener;
                     lone?.Admit(connection);
                     return new TrackedContext(transport, connection, lone is null ? null : lone.End);

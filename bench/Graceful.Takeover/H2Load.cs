@@ -41,7 +41,7 @@ internal sealed partial class H2Load : IDisposable
         var lost = Number("total") - Number("succeeded");
         if (lost > 0)
         {
-            tally.Fail(requests.Value.Trim(), lost);
+            tally.Fail($"{requests.Value.Trim()}; {StatusCodes().Match(text).Value.Trim()}", lost);
         }
     }
 
@@ -57,4 +57,7 @@ internal sealed partial class H2Load : IDisposable
 
     [GeneratedRegex(@"requests: (?<total>\d+) total, \d+ started, \d+ done, (?<succeeded>\d+) succeeded, .*")]
     private static partial Regex Requests();
+
+    [GeneratedRegex("status codes: .*")]
+    private static partial Regex StatusCodes();
 }

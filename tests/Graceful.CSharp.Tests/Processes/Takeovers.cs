@@ -1,8 +1,11 @@
+using Graceful.Tests.Interleavings;
+
 namespace Graceful.Tests.Processes;
 
 /// <summary>
 /// Two HTTP/2 servers behind HAProxy, under load of h2load and HttpClient: a short run of `build.fsx takeover`, which stops twenty times.
 /// </summary>
+[Collection(nameof(Alone))]
 public sealed class Takeovers
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);

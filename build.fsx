@@ -221,7 +221,8 @@ let protocols (options: string list) =
     let folder = Directory.CreateDirectory "artifacts/protocols"
     let socket = Path.Combine(Path.GetTempPath(), "graceful-{port}.sock")
     let unix label words = (hello label words).Replace("--port {port}", $"--unix {socket}")
-    let streams label words = $"{label}=dotnet {program "Streams"} --port {{port}} {words}"
+    let sample = program "Streams"
+    let streams label words = $"{label}=dotnet {sample} --port {{port}} {words}"
     let both server words = [ server "plain" ("--plain " + words); server "graceful" words ]
     let all =
         [ "https", both hello "--tls", [ "--tls"; "--keep-alive"; "32"; "--connect"; "8"; "--idle"; "100"; "--slow"; "4" ]

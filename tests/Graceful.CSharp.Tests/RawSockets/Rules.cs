@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using Graceful.Tests.Support;
 
@@ -97,6 +98,33 @@ public sealed class Rules
         Assert.Equal(0, rig.Listener.CloseIdle(TimeSpan.FromHours(1)));
         Assert.Equal(1, rig.Listener.CloseIdle());
         await client.EndsAsync();
+    }
+
+    /// <summary>Of TCP the kernel says since when it has been silent; of a Unix socket the marks do.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task CloseIdle_spares_whoever_was_answered_just_now_after_long_work(bool overUnix)
+    {
+        await using var rig = new Rig(ConnectionMode.Manual, overUnix: overUnix);
+        var silence = TimeSpan.FromMilliseconds(400);
+        for (var attempt = 0; attempt < 20; attempt++)
+        {
+            var (server, _) = await rig.PairAsync();
+            server.MarkInUse();
+            await Task.Delay(silence + TimeSpan.FromMilliseconds(50));
+            var since = Stopwatch.StartNew();
+            await server.WriteAsync("done"u8.ToArray());
+            server.MarkIdle();
+            var closed = rig.Listener.CloseIdle(silence);
+            if (since.Elapsed < silence / 2)
+            {
+                Assert.Equal(0, closed);
+                return;
+            }
+        }
+
+        Assert.Fail("The machine never was quick enough to look in time.");
     }
 
     [Theory]

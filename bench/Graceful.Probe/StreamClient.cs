@@ -36,7 +36,17 @@ internal sealed class StreamClient(ClientKind kind, byte source, LoadPlan plan, 
         try
         {
             answer.Reset();
-            await stream!.WriteAsync(request, Load.Cut).AsTask().WaitAsync(Plan.RequestLimit, Load.Cut);
+            try
+            {
+                await stream!.WriteAsync(request, Load.Cut).AsTask().WaitAsync(Plan.RequestLimit, Load.Cut);
+            }
+            catch (IOException e) when (reused && e.InnerException is SocketException { SocketErrorCode: SocketError.Shutdown })
+            {
+                // EPIPE: it was closed, and the kernel took nothing of a request that is one write.
+                Load.Count(Kind, Outcome.ClosedIdle);
+                Close(CloseWith.Fin);
+                return await RequestAsync();
+            }
             while (!answer.IsComplete && !answer.IsMalformed && !answer.IsTruncated)
             {
                 TimeSpan left = answer.IsHeld ? Timeout.InfiniteTimeSpan : Plan.RequestLimit - Stopwatch.GetElapsedTime(from);

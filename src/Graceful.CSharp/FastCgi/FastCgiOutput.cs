@@ -83,8 +83,8 @@ internal sealed class FastCgiOutput(PipeWriter pipe, Socket? socket)
             if (isLast)
             {
                 // The transport closes right behind the last byte, and both travel together: who reads the end of his request finds that of the
-                // connection, and sends no further request into it. A Unix socket has no such thing; there it is a matter of microseconds.
-                Cork.Put(socket);
+                // connection, and sends no further request into it.
+                LastBytes.Follow(socket);
                 _isOver = true;
                 await pipe.CompleteAsync().ConfigureAwait(false);
             }

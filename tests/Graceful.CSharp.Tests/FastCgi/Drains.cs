@@ -230,12 +230,27 @@ public sealed class Drains
             var path = Path.Combine(folder.FullName, "socket");
             await using var app = await TestApp.StartAsync(
                 Quiet.Long, build: builder => builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenUnixSocket(path, endpoint => endpoint.UseFastCgi())));
-            using var client = await RawFastCgiClient.ConnectAsync(new UnixDomainSocketEndPoint(path));
-            Assert.Equal("ok", (await client.GetAsync("/")).Text);
+            var clients = new List<RawFastCgiClient>();
+            for (var count = 0; count < 20; count++)
+            {
+                var client = await RawFastCgiClient.ConnectAsync(new UnixDomainSocketEndPoint(path));
+                Assert.Equal("ok", (await client.GetAsync("/")).Text);
+                clients.Add(client);
+            }
+
             await app.BeginDrainAsync();
             Assert.False(File.Exists(path));
-            Assert.Equal("ok", (await client.GetAsync("/")).Text);
-            Assert.Equal(Ending.Fin, await client.EndAsync());
+            foreach (var client in clients)
+            {
+                Assert.Equal("ok", (await client.GetAsync("/")).Text);
+
+                // However soon it asks again, it knows that nobody has heard.
+                var error = await Assert.ThrowsAnyAsync<IOException>(() => client.SendGetAsync("/"));
+                Assert.Equal(SocketError.Shutdown, Assert.IsType<SocketException>(error.InnerException).SocketErrorCode);
+                Assert.Equal(Ending.Fin, await client.EndAsync());
+                client.Dispose();
+            }
+
             Assert.Equal(0, (await app.ReportAsync()).ExitCode);
         }
         finally

@@ -168,7 +168,7 @@ internal sealed class HostBinding(
                     return;
                 }
 
-                await Task.Run(() => Rehearsal.RunAsync(Rehearsal.Crowd)).ConfigureAwait(false);
+                await Task.Run(() => Rehearsal.RunAsync(Rehearsal.OftenEnough)).ConfigureAwait(false);
             }
         }
 #pragma warning disable CA1031 // What fails in a rehearsal shows on the day, where it is caught and reported.

@@ -195,8 +195,7 @@ internal sealed class KestrelConnection : TrackedConnection
         }
     }
 
-    protected override bool MayHoldRequests =>
-        Now is var now && (ConnectionModule.inFlight(now) > 0 || ConnectionModule.phase(now).IsHijacked || Volatile.Read(ref _givenUp) > 0);
+    protected override bool MayHoldRequests => HoldsRequest(Now) || Volatile.Read(ref _givenUp) > 0;
 
     protected override IReadOnlyList<HeldRequestFacts> InFlight()
     {
@@ -209,11 +208,13 @@ internal sealed class KestrelConnection : TrackedConnection
         // seen in flight here waits at its end until the lock is free.
         Volatile.Write(ref _isLookedAt, true);
         Interlocked.MemoryBarrier();
-        var now = Now;
-        return (ConnectionModule.inFlight(now) > 0 || ConnectionModule.phase(now).IsHijacked) && _current is { } current
+        return HoldsRequest(Now) && _current is { } current
             ? [new HeldRequestFacts(Id, current, LastEdge)]
             : [];
     }
+
+    /// <summary>Whether one is in flight, or was when the connection was upgraded by it.</summary>
+    private static bool HoldsRequest(Connection now) => ConnectionModule.inFlight(now) > 0 || ConnectionModule.phase(now).IsHijacked;
 
     protected override void GiveUp(RequestCut cut)
     {

@@ -28,7 +28,7 @@ internal static class Rehearsal
     private const int SigTerm = 15;
 
     /// <summary>Just more than the runtime counts before it compiles a method for good.</summary>
-    public const int Crowd = 32;
+    public const int OftenEnough = 32;
 
     /// <param name="connections">How many of them.</param>
     public static async Task RunAsync(int connections)

@@ -1,6 +1,6 @@
 namespace Graceful.Serving;
 
-/// <summary>A stream that goes one way and knows no places.</summary>
+/// <summary>A stream of what comes or goes once: it knows no places in it, and no length.</summary>
 internal abstract class UnseekableStream : Stream
 {
     public override bool CanSeek => false;

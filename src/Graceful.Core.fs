@@ -712,6 +712,9 @@ module Connection =
     /// Whether somebody is at work on it, or has it for himself: a drain waits for whoever is. Not for what came too late for the close.
     let isInUse (Connection w) = w &&& Tenure = Upgraded || (w &&& Tenure = Open && w >= One)
 
+    /// Whether a request may be found on it: one in flight, also one that was faster than the close, or the one that it was upgraded by.
+    let holdsRequest (Connection w) = w >= One || w &&& Tenure = Upgraded
+
     /// Whether bytes that come are worked on. From one that we closed they are dropped, for nobody would wait for the work.
     let isHeard (Connection w as c) = w &&& Closing = 0u || isDisowned c
 

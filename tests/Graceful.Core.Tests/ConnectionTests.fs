@@ -241,6 +241,10 @@ let ``somebody is at work on it exactly while it is active, or upgraded`` () =
     always (fun e -> Connection.isInUse e.To.Word = (phase e.To = Active || phase e.To = Hijacked))
 
 [<Fact>]
+let ``a request may be found on it exactly while one is in flight, whatever became of the connection, or it was upgraded`` () =
+    always (fun e -> Connection.holdsRequest e.To.Word = (inFlight e.To > 0 || phase e.To = Hijacked))
+
+[<Fact>]
 let ``bytes are heard as long as it is open, and for ever once it is somebody else's`` () =
     always (fun e -> Connection.isHeard e.To.Word = (phase e.To <> Closed || Connection.isDisowned e.To.Word))
 

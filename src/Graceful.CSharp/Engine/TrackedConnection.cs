@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Graceful.Core;
 using Microsoft.AspNetCore.Http;
 
@@ -92,7 +91,6 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
 
     /// <summary>Somebody works on this raw connection: a level, not a count.</summary>
     /// <returns>Whether somebody waits for the work; false when the connection was closed before.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool MarkInUse()
     {
         var effect = _isWatched ? StepWatched(ConnectionEvent.MarkInUse, ending: null) : _cell.Step(ConnectionEvent.MarkInUse);
@@ -106,7 +104,6 @@ internal abstract class TrackedConnection(LifecycleEngine engine, string id)
     }
 
     /// <summary>Nobody works on this raw connection any more; said again, it is no edge. Where the silence is known that says since when.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void MarkIdle()
     {
         // Both first: whoever sees the connection idle sees since when, and the report is made when the last one has left.

@@ -195,7 +195,7 @@ internal sealed class KestrelConnection : TrackedConnection
         }
     }
 
-    protected override bool MayHoldRequests => HoldsRequest(Now) || Volatile.Read(ref _givenUp) > 0;
+    protected override bool MayHoldRequests => ConnectionModule.holdsRequest(Now) || Volatile.Read(ref _givenUp) > 0;
 
     protected override IReadOnlyList<HeldRequestFacts> InFlight()
     {
@@ -208,13 +208,10 @@ internal sealed class KestrelConnection : TrackedConnection
         // seen in flight here waits at its end until the lock is free.
         Volatile.Write(ref _isLookedAt, true);
         Interlocked.MemoryBarrier();
-        return HoldsRequest(Now) && _current is { } current
+        return ConnectionModule.holdsRequest(Now) && _current is { } current
             ? [new HeldRequestFacts(Id, current, LastEdge)]
             : [];
     }
-
-    /// <summary>Whether one is in flight, or was when the connection was upgraded by it.</summary>
-    private static bool HoldsRequest(Connection now) => ConnectionModule.inFlight(now) > 0 || ConnectionModule.phase(now).IsHijacked;
 
     protected override void GiveUp(RequestCut cut)
     {
@@ -285,15 +282,9 @@ internal sealed class KestrelConnection : TrackedConnection
     {
         RequestClose();
         Tick?.Invoke();
-        try
-        {
-            // Half a request head, or half a handshake: whoever waits for the rest now finds that there is none.
-            _socket?.Shutdown(SocketShutdown.Receive);
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // It ended by itself just now.
-        }
+
+        // Half a request head, or half a handshake: whoever waits for the rest now finds that there is none.
+        _socket?.UnlessGone(static socket => socket.Shutdown(SocketShutdown.Receive));
     }
 
     protected override void Reset() => Engine.End(this, static connection => ((KestrelConnection)connection)._transport.Abort(

@@ -16,20 +16,13 @@ internal static class LastBytes
     /// <param name="socket">The connection's, from which nothing more is wanted; null where it has none.</param>
     public static void Follow(Socket? socket)
     {
-        try
+        if (socket is { ProtocolType: ProtocolType.Tcp } && OperatingSystem.IsLinux())
         {
-            if (socket is { ProtocolType: ProtocolType.Tcp } && OperatingSystem.IsLinux())
-            {
-                socket.SetRawSocketOption(ProtocolTcp, TcpCork, BitConverter.GetBytes(1));
-            }
-            else if (socket is { AddressFamily: AddressFamily.Unix })
-            {
-                socket.Shutdown(SocketShutdown.Receive);
-            }
+            socket.UnlessGone(static socket => socket.SetRawSocketOption(ProtocolTcp, TcpCork, BitConverter.GetBytes(1)));
         }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        else if (socket is { AddressFamily: AddressFamily.Unix })
         {
-            // The client was faster.
+            socket.UnlessGone(static socket => socket.Shutdown(SocketShutdown.Receive));
         }
     }
 }

@@ -126,7 +126,7 @@ internal sealed class RawConnection : TrackedConnection
             await farewell().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        Shutdown(SocketShutdown.Send);
+        Socket.UnlessGone(static socket => socket.Shutdown(SocketShutdown.Send));
         for (var pause = TimeSpan.FromMilliseconds(1); SocketSilence.IsPending(Socket) && Environment.TickCount64 < end; pause *= 2)
         {
             await Task.Delay(pause < LongestPause ? pause : LongestPause).ConfigureAwait(false);
@@ -140,7 +140,7 @@ internal sealed class RawConnection : TrackedConnection
     {
         if (Interlocked.Exchange(ref _isOver, 1) == 0)
         {
-            Shutdown(SocketShutdown.Both);
+            Socket.UnlessGone(static socket => socket.Shutdown(SocketShutdown.Both));
             Discard();
             Dispose();
         }
@@ -150,15 +150,7 @@ internal sealed class RawConnection : TrackedConnection
     {
         if (Interlocked.Exchange(ref _isOver, 1) == 0)
         {
-            try
-            {
-                Socket.LingerState = new LingerOption(enable: true, seconds: 0);
-            }
-            catch (Exception e) when (e is SocketException or ObjectDisposedException)
-            {
-                // It is gone already, or no socket that can be reset.
-            }
-
+            Socket.UnlessGone(static socket => socket.LingerState = new LingerOption(enable: true, seconds: 0));
             Dispose();
         }
     }
@@ -168,18 +160,6 @@ internal sealed class RawConnection : TrackedConnection
         Socket.Dispose();
         Apply(ConnectionEvent.Ended);
         Closed?.Invoke();
-    }
-
-    private void Shutdown(SocketShutdown how)
-    {
-        try
-        {
-            Socket.Shutdown(how);
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // The client was faster.
-        }
     }
 
     private void Discard()

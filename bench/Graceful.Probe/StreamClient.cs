@@ -137,26 +137,12 @@ internal sealed class StreamClient(ClientKind kind, byte source, LoadPlan plan, 
 
     private async Task<bool> OpenAsync()
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Load.Cut);
-        try
+        if (await ConnectAsync(connector) is not (Socket connected, Stream opened))
         {
-            limit.CancelAfter(Plan.ConnectLimit);
-            socket = await connector.ConnectAsync(limit.Token);
-            Load.CountConnection();
-            limit.CancelAfter(Plan.RequestLimit);
-            stream = await connector.OpenAsync(socket, limit.Token);
-            return true;
-        }
-        catch (Exception e) when (Connector.Meaning(e, socket is not null) is Outcome outcome)
-        {
-            return Fail(outcome);
-        }
-        catch (SocketException e)
-        {
-            Load.CountProbeError(e);
-            Close(CloseWith.Fin);
             return false;
         }
+        (socket, stream) = (connected, opened);
+        return true;
     }
 
     private Task<int> Read() => stream!.ReadAsync(buffer).AsTask();

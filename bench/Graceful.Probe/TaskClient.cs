@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+
 namespace Graceful.Probe;
 
 // One client as a task: request after request, as its kind has it.
@@ -46,6 +48,31 @@ internal abstract class TaskClient(ClientKind kind, LoadPlan plan, TaskLoad load
 
     // An idle connection until it is closed, or until nothing more is to be expected.
     protected abstract Task SitAsync();
+
+    // Null when there is none, and what that means is counted.
+    protected async Task<(Socket Socket, Stream Stream)?> ConnectAsync(Connector connector)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(load.Cut);
+        Socket? socket = null;
+        try
+        {
+            limit.CancelAfter(plan.ConnectLimit);
+            socket = await connector.ConnectAsync(limit.Token);
+            load.CountConnection();
+            limit.CancelAfter(plan.RequestLimit);
+            return (socket, await connector.OpenAsync(socket, limit.Token));
+        }
+        catch (Exception e) when (Connector.Meaning(e, socket is not null) is Outcome outcome)
+        {
+            Count(outcome);
+        }
+        catch (SocketException e)
+        {
+            load.CountProbeError(e);
+        }
+        socket?.Dispose();
+        return null;
+    }
 
     protected bool Count(Outcome outcome)
     {

@@ -126,27 +126,15 @@ internal sealed class WebSocketClient(ClientKind kind, byte source, LoadPlan pla
 
     private async Task<bool> OpenAsync()
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Load.Cut);
         answeredBefore = false;
         leaves = false;
-        try
+        if (await ConnectAsync(connector) is not (Socket connected, Stream opened))
         {
-            limit.CancelAfter(Plan.ConnectLimit);
-            socket = await connector.ConnectAsync(limit.Token);
-            Load.CountConnection();
-            limit.CancelAfter(Plan.RequestLimit);
-            stream = await connector.OpenAsync(socket, limit.Token);
-        }
-        catch (Exception e) when (Connector.Meaning(e, socket is not null) is Outcome outcome)
-        {
-            return Fail(outcome);
-        }
-        catch (SocketException e)
-        {
-            Load.CountProbeError(e);
-            Close();
             return false;
         }
+        (socket, stream) = (connected, opened);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Load.Cut);
+        limit.CancelAfter(Plan.RequestLimit);
         return await UpgradeAsync(limit.Token);
     }
 

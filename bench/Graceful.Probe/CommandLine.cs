@@ -30,12 +30,14 @@ internal sealed partial class CommandLine
           malformed        the answer is not what the protocol says
           unanswered       no complete answer within --request-limit
           crossed          WebSocket only, see there
+          unprocessed      HTTP/2 only: the server said that it did nothing for the request, so HttpClient repeats it: safe
 
         What that is in each protocol:
           http1      A request and its answer, to the last byte that its framing announces.
-          http2      .NET's HttpClient, by prior knowledge or ALPN; --streams keep-alive clients share one connection. Requests that it repeats
-                     by itself after a GOAWAY are no loss: what reaches the caller counts. RST_STREAM or a closed connection before the head:
-                     lost; behind it: truncated. A connection told by GOAWAY is in the column told.
+          http2      .NET's HttpClient, by prior knowledge or ALPN; --streams keep-alive clients share one connection. A stream behind the last
+                     of a GOAWAY, or refused (REFUSED_STREAM), is unprocessed, each time: HttpClient repeats it by itself. RST_STREAM or a closed
+                     connection before the head: lost; behind it: truncated. A request that HttpClient hands to a connection which has just
+                     ended, and so never sends, is none. A connection told by GOAWAY is in the column told.
           fastcgi    Keep-alive clients set FCGI_KEEP_CONN, the others do not. Complete is an answer with its END_REQUEST, and as long as its
                      Content-Length: anything less is truncated, without a byte lost. A status below 100 is that of an END_REQUEST which
                      accepted nothing: 1 can't multiplex, 2 overloaded, 3 unknown role.

@@ -8,6 +8,7 @@ internal sealed class Http2Client(ClientKind kind, byte source, Http2Channel? sh
 {
     private readonly byte[] buffer = new byte[16 * 1024];
     private Http2Channel? own;
+    private bool answered;
 
     public override void Dispose()
     {
@@ -18,14 +19,14 @@ internal sealed class Http2Client(ClientKind kind, byte source, Http2Channel? sh
     public override async Task<bool> RequestAsync()
     {
         Http2Channel channel = shared ?? (own ??= new Http2Channel(Kind, source, Plan, Load));
-        channel.Begin();
+        Exchange exchange = channel.Begin();
         try
         {
-            return await AskAsync(channel);
+            return answered = await AskAsync(channel, exchange);
         }
         finally
         {
-            channel.End();
+            channel.End(exchange);
             if (Kind is ClientKind.Connect or ClientKind.Slow)
             {
                 Dispose();
@@ -35,7 +36,7 @@ internal sealed class Http2Client(ClientKind kind, byte source, Http2Channel? sh
 
     protected override async Task SitAsync()
     {
-        if (Kind != ClientKind.Idle || own is not { HasAnswered: true })
+        if (Kind != ClientKind.Idle || own is null || !answered)
         {
             return;
         }
@@ -49,14 +50,14 @@ internal sealed class Http2Client(ClientKind kind, byte source, Http2Channel? sh
         }
     }
 
-    private async Task<bool> AskAsync(Http2Channel channel)
+    private async Task<bool> AskAsync(Http2Channel channel, Exchange exchange)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Load.Cut);
         limit.CancelAfter(Plan.RequestLimit);
         HttpResponseMessage? response = null;
         try
         {
-            response = await channel.SendAsync(Plan.PathOf(Kind), limit.Token);
+            response = await channel.SendAsync(Plan.PathOf(Kind), exchange, limit.Token);
             Load.ReceivedAt(Stopwatch.GetTimestamp());
             using Stream body = await response.Content.ReadAsStreamAsync(limit.Token);
             long length = 0;
@@ -68,7 +69,6 @@ internal sealed class Http2Client(ClientKind kind, byte source, Http2Channel? sh
             {
                 return Count(Outcome.Truncated);
             }
-            channel.HasAnswered = true;
             Load.CountAnswer(Kind, (int)response.StatusCode, told: false, kept: true);
             return true;
         }
@@ -78,7 +78,7 @@ internal sealed class Http2Client(ClientKind kind, byte source, Http2Channel? sh
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {
-            return response is not null ? Count(Outcome.Truncated) : Failed(e, channel.HasAnswered);
+            return await FailedAsync(e, channel, exchange);
         }
         finally
         {
@@ -86,24 +86,33 @@ internal sealed class Http2Client(ClientKind kind, byte source, Http2Channel? sh
         }
     }
 
-    // Nothing of an answer reached the caller.
-    private bool Failed(Exception e, bool reused)
+    private async Task<bool> FailedAsync(Exception e, Http2Channel channel, Exchange exchange)
     {
-        switch (e)
+        HttpRequestError error = (e as HttpRequestException)?.HttpRequestError ?? (e as HttpIOException)?.HttpRequestError ?? HttpRequestError.Unknown;
+        switch (error)
         {
-            case OperationCanceledException:
-                return Count(Outcome.ConnectTimeout);
-            case HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError, InnerException: SocketException socket }:
+            case HttpRequestError.ConnectionError when e.InnerException is SocketException socket:
                 if (Connector.Meaning(socket, connected: false) is Outcome outcome)
                 {
                     return Count(outcome);
                 }
                 Load.CountProbeError(socket);
                 return false;
-            case HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse }:
-                return Count(Outcome.Malformed);
-            default:
-                return Count(reused ? Outcome.LostReused : Outcome.LostNew);
+            case HttpRequestError.ConnectionError or HttpRequestError.SecureConnectionError:
+                return Count(Outcome.LostNew);
+            case HttpRequestError.Unknown when e is OperationCanceledException:
+                return Count(Outcome.ConnectTimeout);
         }
+        if (!await exchange.Sent)
+        {
+            // HttpClient had handed it to a connection that was just ending, or was told too often that nothing was done for it. Nobody lost
+            // anything, but where the connection was ended before it could carry the first request the client had begun.
+            return channel.EndedUnused() && Count(Outcome.LostNew);
+        }
+        if (exchange.IsMalformed || error == HttpRequestError.InvalidResponse || (error == HttpRequestError.HttpProtocolError && !exchange.WasReset))
+        {
+            return Count(Outcome.Malformed);
+        }
+        return Count(exchange.HasBegun ? Outcome.Truncated : exchange.WasOnReused ? Outcome.LostReused : Outcome.LostNew);
     }
 }

@@ -23,4 +23,7 @@ internal enum Outcome
 
     // WebSocket: the message and the server's Close in good order met on the wire.
     Crossed,
+
+    // HTTP/2: the server said that it did nothing for the stream, by GOAWAY or REFUSED_STREAM.
+    Unprocessed,
 }

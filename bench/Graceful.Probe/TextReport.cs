@@ -82,6 +82,7 @@ internal sealed class TextReport(TextWriter writer, ProbeOptions options)
         AddIfAny("malformed", Outcome.Malformed);
         AddIfAny("unanswered", Outcome.Unanswered);
         AddIfAny("crossed", Outcome.Crossed);
+        AddIfAny("unprocessed", Outcome.Unprocessed);
         return string.Join(", ", text);
 
         void AddIfAny(string name, Outcome outcome)
@@ -115,6 +116,7 @@ internal sealed class TextReport(TextWriter writer, ProbeOptions options)
         Add("mal-\nformed", Outcome.Malformed, always: false);
         Add("un-\nanswered", Outcome.Unanswered, always: true);
         Add("crossed", Outcome.Crossed, always: options.Protocol == Protocol.WebSocket);
+        Add("un-\nprocessed", Outcome.Unprocessed, always: false);
         if (options.Protocol is Protocol.Http2 or Protocol.WebSocket)
         {
             columns.Add(("told", s => Number(s.After.ToldToClose)));

@@ -46,6 +46,27 @@ public sealed class StreamReaderTests
     }
 
     [Fact]
+    public void A_frame_of_HTTP2_is_whole_wherever_it_is_split()
+    {
+        // A preface of two bytes; DATA of three that ends stream 5; RST_STREAM of stream 3, refused; SETTINGS without payload.
+        byte[] bytes = [1, 2, 0, 0, 3, 0, 1, 0, 0, 0, 5, 7, 7, 7, 0, 0, 4, 3, 0, 0, 0, 0, 3, 0, 0, 0, 7, 0, 0, 0, 4, 1, 0, 0, 0, 0];
+        for (int split = 0; split <= bytes.Length; split++)
+        {
+            var frames = new Http2Frames(preface: 2);
+            var seen = new List<string>();
+            foreach (byte[] part in (byte[][])[bytes[..split], bytes[split..]])
+            {
+                ReadOnlySpan<byte> data = part;
+                while (frames.Next(ref data))
+                {
+                    seen.Add($"{frames.Type} {frames.Stream} {frames.EndsStream} {frames.FirstNumber}");
+                }
+            }
+            Assert.Equal(["0 5 True ", "3 3 False 7", "4 0 False "], seen);
+        }
+    }
+
+    [Fact]
     public void Who_looks_in_has_enough_with_the_first_record()
     {
         var reader = new SseAnswerReader(looksIn: true);

@@ -97,13 +97,28 @@ internal sealed class ProbeRun
         ? null
         : value.ToString();
 
-    // What the server itself says that it did, by act and New or Reused.
-    public long Booked(params string[] entries)
+    // How many requests the server says it did something to.
+    public long BookedAct(string act) => Book.Where(entry => entry.Act == act).Sum(entry => entry.Count);
+
+    // Of how many the server says that this became of them.
+    public long Booked(string fate) => Book.Where(entry => entry.Fate == fate).Sum(entry => entry.Count);
+
+    private IEnumerable<(string Act, string Fate, long Count)> Book =>
+        from entry in Output.Split('\n').Single(line => line.StartsWith("ledger ", StringComparison.Ordinal)).Split(' ').Skip(1)
+        let words = entry.Trim().Split(':', '=')
+        select (words[0], words[1], long.Parse(words[2], CultureInfo.InvariantCulture));
+
+    // The whole run, outcome by outcome.
+    public void AgreesWithTheServersBook()
     {
-        string ledger = Output.Split('\n').Single(line => line.StartsWith("ledger ", StringComparison.Ordinal));
-        return ledger.Split(' ').Skip(1).Select(entry => entry.Trim().Split('='))
-            .Where(entry => entries.Contains(entry[0]))
-            .Sum(entry => long.Parse(entry[1], CultureInfo.InvariantCulture));
+        foreach (string fate in (string[])["LostNew", "LostReused", "Truncated", "Malformed", "OtherStatus", "Crossed", "Unprocessed", "Unanswered"])
+        {
+            Assert.True(Booked(fate) == Ever(JsonNamingPolicy.CamelCase.ConvertName(fate)), $"{fate} is {Booked(fate)} in the server's book\n{Output}\n{Error}");
+        }
+        // One answer was the probe's own question whether the server is up.
+        Assert.True(Booked("Ok") - 1 == Ever("ok"), $"Ok is {Booked("Ok")} in the server's book\n{Output}\n{Error}");
+        Assert.Equal(0, Ever("connectTimeout"));
+        Assert.Empty(OnlyRun.GetProperty("probeErrors").EnumerateObject());
     }
 
     public void NothingFailedExcept(params string[] outcomes)

@@ -30,8 +30,9 @@ internal enum Act
     // FastCGI: END_REQUEST accepts nothing.
     Overloaded,
 
-    // HTTP/2: only this stream.
+    // HTTP/2: only this stream; the other says that nothing was done for it.
     ResetStream,
+    RefuseStream,
 
     // Ends in order with less than it announced.
     ShortBody,

@@ -65,7 +65,7 @@ internal sealed class Server(Settings settings)
         {
             foreach ((Socket socket, Stream stream, Dialect dialect) in idle.Values)
             {
-                if (dialect.Words(settings.IdleEnd!.Value) is byte[] words)
+                if (dialect.Words(settings.IdleEnd!.Value) is { Length: > 0 } words)
                 {
                     stream.Write(words);
                 }
@@ -115,11 +115,22 @@ internal sealed class Server(Settings settings)
         {
             Stream stream = Open(socket);
             Dialect dialect = Dialect.Of(settings.Protocol, stream);
-            for (bool reused = false; dialect.ReadRequest(out string path); reused = true)
+            bool goesOn = true, reused = false;
+            // When nothing is at work any more, the books are closed.
+            while (goesOn && dialect.ReadRequest(out string path) && atWork.TryAddCount())
             {
-                if (!Handle(socket, stream, dialect, path, reused))
+                try
                 {
-                    return;
+                    Act act = Choose(socket, stream, dialect, path, out int count);
+                    Fate fate = dialect.FateOf(act);
+                    ledger.Enter(act, fate, reused, count);
+                    // Also a short body is an answer to its end, as the frames have it.
+                    reused |= fate is Fate.Ok or Fate.OtherStatus || act == Act.ShortBody;
+                    goesOn = Perform(act, socket, stream, dialect, reused);
+                }
+                finally
+                {
+                    atWork.Signal();
                 }
             }
         }
@@ -137,34 +148,36 @@ internal sealed class Server(Settings settings)
         }
     }
 
-    // False when the connection is done with.
-    private bool Handle(Socket socket, Stream stream, Dialect dialect, string path, bool reused)
+    // What is to be done with the requests at hand, when the time for it has come.
+    private Act Choose(Socket socket, Stream stream, Dialect dialect, string path, out int count)
     {
+        count = 1;
         if (path.StartsWith("/slow", StringComparison.Ordinal))
         {
-            atWork.AddCount();
             if (settings.Slow > 0)
             {
                 slowToCome.Signal();
             }
             Thread.Sleep(int.Parse(path[(path.IndexOf('=', StringComparison.Ordinal) + 1)..], System.Globalization.CultureInfo.InvariantCulture));
-            bool more = Perform(Act.Answer, socket, stream, dialect, reused);
-            atWork.Signal();
-            return more;
+            return Act.Answer;
         }
-        if (signalled.IsSet && settings.Clients > 0)
+        // The signal has to wait for the rest of the first round of acts, however slow the machine is.
+        if (signalled.IsSet && settings.Clients > 0 && Volatile.Read(ref acted) >= settings.Acts.Count)
         {
-            atWork.AddCount();
-            held.Signal();
+            count = dialect.Gather(settings.Streams);
+            held.Signal(count);
             everybodyWaits.Wait(Bound);
-            bool more = Perform(settings.Finally, socket, stream, dialect, reused);
-            atWork.Signal();
-            return more;
+            return settings.Finally;
         }
         Act act = Act.Answer;
         if (settings.Every > 0 && Interlocked.Increment(ref requests) % settings.Every == 0)
         {
             act = settings.Acts[(Interlocked.Increment(ref acted) - 1) % settings.Acts.Count];
+        }
+        if (act == Act.Reset)
+        {
+            // A reset takes with it what is still on its way, and nobody can book that. So it waits until nothing can be.
+            count = dialect.Gather(settings.Streams);
         }
         if (settings.IdleEnd is not null)
         {
@@ -173,17 +186,17 @@ internal sealed class Server(Settings settings)
                 idle[socket] = (socket, stream, dialect);
             }
         }
-        return Perform(act, socket, stream, dialect, reused);
+        return act;
     }
 
+    // False when the connection is done with.
     private bool Perform(Act act, Socket socket, Stream stream, Dialect dialect, bool reused)
     {
-        ledger.Enter(act, reused);
         if (act == Act.TellToCloseLate)
         {
             Thread.Sleep(Long);
         }
-        if (dialect.Words(act) is byte[] words)
+        if (dialect.Words(act) is { Length: > 0 } words)
         {
             stream.Write(words);
         }
@@ -207,18 +220,19 @@ internal sealed class Server(Settings settings)
                 _ = stream.Read(new byte[1]);
                 return false;
             default:
-                return dialect.GoesOn(act) || End(socket, stream);
+                return dialect.GoesOn(act) || End(act, socket, dialect, reused);
         }
     }
 
-    // What a client has sent meanwhile is read, or it would be answered with a reset.
-    private static bool End(Socket socket, Stream stream)
+    // What the client sends until it sees the end is read and booked; unread, it would be answered with a reset.
+    private bool End(Act act, Socket socket, Dialect dialect, bool reused)
     {
-        var unwanted = new byte[1024];
+        dialect.Ended = true;
         socket.Shutdown(SocketShutdown.Send);
-        socket.ReceiveTimeout = (int)Long.TotalMilliseconds;
-        while (stream.Read(unwanted) > 0)
+        socket.ReceiveTimeout = (int)Bound.TotalMilliseconds;
+        while (dialect.ReadRequest(out _))
         {
+            ledger.Enter(act, dialect.FateBehind(act), reused);
         }
         return false;
     }

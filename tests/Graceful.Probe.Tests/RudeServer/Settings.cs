@@ -13,6 +13,7 @@ internal sealed class Settings
         Port = Number("port", 0);
         Clients = Number("clients", 0);
         Slow = Number("slow", 0);
+        Streams = Number("streams", 1);
         Finally = Enum.Parse<Act>(values.GetValueOrDefault("finally", nameof(Act.AnswerAndTellToClose)));
         Exit = Number("exit", 0);
         Linger = Number("linger", 0);
@@ -30,6 +31,9 @@ internal sealed class Settings
 
     // How many closed-loop clients there are: once that many requests are held, nobody can be connecting.
     public int Clients { get; }
+
+    // How many of the clients share a connection.
+    public int Streams { get; }
 
     // How many slow requests must have come before the listener closes.
     public int Slow { get; }

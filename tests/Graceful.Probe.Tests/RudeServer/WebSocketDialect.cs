@@ -37,13 +37,17 @@ internal sealed class WebSocketDialect(Stream stream) : Dialect(stream)
             {
                 case 1 or 2:
                     return true;
-                case 8:
-                    Stream.Write([0x88, (byte)message.Length, .. message]);
+                case 8 when !Ended:
+                    Say([0x88, (byte)message.Length, .. message]);
                     return false;
             }
         }
         return false;
     }
+
+    public override Fate FateOf(Act act) => act == Act.TellToClose ? Fate.Crossed : base.FateOf(act);
+
+    public override Fate FateBehind(Act act) => act is Act.TellToClose or Act.AnswerAndTellToClose ? Fate.Crossed : Fate.Lost;
 
     public override byte[]? Words(Act act) => act switch
     {
@@ -67,7 +71,7 @@ internal sealed class WebSocketDialect(Stream stream) : Dialect(stream)
         const string Name = "Sec-WebSocket-Key: ";
         string key = head.Split("\r\n").Single(line => line.StartsWith(Name, StringComparison.Ordinal))[Name.Length..];
         string accept = Convert.ToBase64String(SHA1.HashData(Encoding.ASCII.GetBytes(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
-        Stream.Write(Encoding.ASCII.GetBytes(
+        Say(Encoding.ASCII.GetBytes(
             $"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"));
     }
 #pragma warning restore CA5350

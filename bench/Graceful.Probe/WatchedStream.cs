@@ -54,8 +54,9 @@ internal sealed class WatchedStream(Stream inner, Http2Channel channel) : Stream
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        // Told before the write, since the answer may be quicker than its end; but a write that fails takes nothing along.
-        var sent = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        // Told before the write, since the answer may be quicker than its end; but a write that fails takes nothing along. Who waits to know
+        // counts at once, so that nothing is counted behind the end of the run.
+        var sent = new TaskCompletionSource<bool>();
         try
         {
             LookAtWritten(buffer.Span, sent.Task);

@@ -12,9 +12,11 @@ public sealed class Told
     [InlineData(false, true)]
     [InlineData(true, false)]
     [InlineData(true, true)]
-    public async Task The_peer_is_told_to_go_away_and_the_application_sees_a_normal_close(bool http2, bool compressed)
+    [InlineData(false, false, true)]
+    [InlineData(true, false, true)]
+    public async Task The_peer_is_told_to_go_away_and_the_application_sees_a_normal_close(bool http2, bool compressed, bool tls = false)
     {
-        await using var server = await StartAsync(http2: http2);
+        await using var server = await StartAsync(http2: http2, tls: tls);
         using var client = await server.ConnectAsync("/echo", http2, compressed);
         await SayAsync(client, "hello, hello, hello");
         Assert.Equal("hello, hello, hello", await HearAsync(client));
@@ -47,9 +49,11 @@ public sealed class Told
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_message_in_pieces_is_finished_first(bool http2)
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public async Task A_message_in_pieces_is_finished_first(bool http2, bool tls = false)
     {
-        await using var server = await StartAsync(http2: http2);
+        await using var server = await StartAsync(http2: http2, tls: tls);
         using var client = await server.ConnectAsync("/pieces", http2);
         await server.Door.Reached();
         await server.App.BeginDrainAsync();

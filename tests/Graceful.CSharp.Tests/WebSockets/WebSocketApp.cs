@@ -3,6 +3,7 @@ using System.Net.WebSockets;
 using System.Text;
 using Graceful.Tests.Support;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -15,6 +16,7 @@ internal sealed class WebSocketApp : IAsyncDisposable
     private readonly TaskCompletionSource<(WebSocketCloseStatus? Status, WebSocketState State)> _echoEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<Exception?> _tickerEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Door _door = new();
+    private bool _tls;
     private int _connected;
 
     public TestApp App { get; private set; } = null!;
@@ -28,9 +30,9 @@ internal sealed class WebSocketApp : IAsyncDisposable
     /// <summary>How <c>/ticker</c> ended.</summary>
     public Task<Exception?> TickerEnded => _tickerEnded.Task.Soon("The end of the ticker");
 
-    public static async Task<WebSocketApp> StartAsync(Action<GracefulOptions>? graceful = null, bool http2 = false)
+    public static async Task<WebSocketApp> StartAsync(Action<GracefulOptions>? graceful = null, bool http2 = false, bool tls = false)
     {
-        var app = new WebSocketApp();
+        var app = new WebSocketApp { _tls = tls };
         app.App = await TestApp.StartAsync(
             options =>
             {
@@ -39,7 +41,18 @@ internal sealed class WebSocketApp : IAsyncDisposable
                 options.SettleTime = TimeSpan.Zero;
                 graceful?.Invoke(options);
             },
-            listen => listen.Protocols = http2 ? HttpProtocols.Http2 : HttpProtocols.Http1,
+            listen =>
+            {
+                if (tls)
+                {
+                    // With both protocols, of which each client chooses one in the handshake.
+                    listen.UseHttps(Certificate.ForTests);
+                }
+                else
+                {
+                    listen.Protocols = http2 ? HttpProtocols.Http2 : HttpProtocols.Http1;
+                }
+            },
             map: app.Map);
         return app;
     }
@@ -49,7 +62,7 @@ internal sealed class WebSocketApp : IAsyncDisposable
     {
         var client = new ClientWebSocket();
         var connected = Volatile.Read(ref _connected);
-        using var handler = new SocketsHttpHandler { UseProxy = false };
+        using var handler = new SocketsHttpHandler { UseProxy = false, SslOptions = { RemoteCertificateValidationCallback = Certificate.IsOurs } };
         using var invoker = new HttpMessageInvoker(handler, disposeHandler: false);
         if (http2)
         {
@@ -57,7 +70,7 @@ internal sealed class WebSocketApp : IAsyncDisposable
         }
 
         client.Options.DangerousDeflateOptions = compressed ? new WebSocketDeflateOptions() : null;
-        await client.ConnectAsync(new Uri($"ws://127.0.0.1:{App.Port}{path}"), http2 ? invoker : null, TestContext.Current.CancellationToken).Soon("The WebSocket");
+        await client.ConnectAsync(new Uri($"{(_tls ? "wss" : "ws")}://127.0.0.1:{App.Port}{path}"), invoker, TestContext.Current.CancellationToken).Soon("The WebSocket");
         await Limits.Until(() => Volatile.Read(ref _connected) > connected, "the application has the WebSocket");
         return client;
     }

@@ -79,7 +79,9 @@ internal sealed class Front : IDisposable
         server.modules = ( "mod_fastcgi" )
         server.stream-request-body = 2
         server.stream-response-body = 2
-        fastcgi.server = ( "/" => (( "socket" => "{{socket}}", "check-local" => "disable", "fix-root-scriptname" => "enable" )) )
+        fastcgi.server = ( "/" => ((
+            "socket" => "{{socket}}", "check-local" => "disable", "fix-root-scriptname" => "enable", "tcp-fin-propagate" => "enable"
+        )) )
         """, configuration => ["-D", "-f", configuration]);
 
     public void Dispose()

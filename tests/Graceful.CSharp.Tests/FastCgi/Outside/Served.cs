@@ -50,15 +50,19 @@ internal sealed class Served : IAsyncDisposable
         app.MapPost("/sum", SumAsync);
         app.MapGet("/pattern", (int mib, HttpContext context) => PatternAsync(mib, context));
         app.MapGet("/unbuffered/pattern", (int mib, HttpContext context) => PatternAsync(mib, context));
-        app.MapGet("/abandoned", async (HttpContext context) =>
-        {
-            using var registration = context.RequestAborted.Register(() => _aborted.TrySetResult());
-            IsAsked = true;
-            await _aborted.Task.Soon("The abort");
-        });
+        app.MapGet("/abandoned", BeAbandonedAsync);
+        app.MapPost("/abandoned", BeAbandonedAsync);
+        app.MapPost("/unbuffered/abandoned", BeAbandonedAsync);
         app.MapMethods("/{**rest}", ["GET", "PUT", "OPTIONS"], (HttpContext context) => string.Create(
             CultureInfo.InvariantCulture,
             $"{context.Request.Method} {context.Request.Scheme} {context.Request.Host} [{context.Request.PathBase.Value}][{context.Request.Path.Value}][{context.Request.QueryString}] {context.Connection.RemoteIpAddress} {context.Request.Headers["X-Odd"]}"));
+    }
+
+    private async Task BeAbandonedAsync(HttpContext context)
+    {
+        using var registration = context.RequestAborted.Register(() => _aborted.TrySetResult());
+        IsAsked = true;
+        await _aborted.Task.Soon("The abort");
     }
 
     /// <summary>How much came, and the sum of all bytes; not kept, however much it is.</summary>

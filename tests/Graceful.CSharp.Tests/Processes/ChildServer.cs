@@ -29,7 +29,13 @@ internal static class ChildServer
         {
             if (builder.Configuration["socket"] is { } path)
             {
-                kestrel.ListenUnixSocket(path);
+                kestrel.ListenUnixSocket(path, endpoint =>
+                {
+                    if (builder.Configuration.GetValue<bool>("fastcgi"))
+                    {
+                        endpoint.UseFastCgi();
+                    }
+                });
             }
             else
             {
@@ -61,6 +67,7 @@ internal static class ChildServer
 
         var app = builder.Build();
         app.MapGet("/", () => "ok");
+        app.MapPost("{**any}", (HttpContext context) => context.Request.Body.CopyToAsync(context.Response.Body));
         app.MapGet("/slow", async (int ms, CancellationToken aborted) =>
         {
             if (kind == "blocking-callback")

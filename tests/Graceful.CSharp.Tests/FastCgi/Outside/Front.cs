@@ -54,6 +54,10 @@ internal sealed class Front : IDisposable
                 include {{Parameters}};
                 fastcgi_keep_conn {{(keep ? "on" : "off")}};
                 location / { fastcgi_pass application; }
+                location /repeated {
+                    fastcgi_next_upstream error timeout non_idempotent;
+                    fastcgi_pass application;
+                }
                 location /unbuffered {
                     fastcgi_request_buffering off;
                     fastcgi_buffering off;

@@ -14,8 +14,9 @@ using Microsoft.Extensions.Logging;
 namespace Graceful.FastCgi;
 
 /// <summary>
-/// A connection of a web server's. It reads records all the time, so that an abort is heard while the application works; requests are
-/// served one after the other, each on the thread pool.
+/// A connection of a web server's. It reads records while the application waits, so that an abort is heard; that the connection is gone is heard at
+/// any time. Requests are served one after the other: one that came whole by the reader itself until it first waits, as Kestrel does, and
+/// one whose body still comes beside the reader.
 /// </summary>
 internal sealed class FastCgiConnection : IDisposable
 {
@@ -350,10 +351,11 @@ internal sealed class FastCgiConnection : IDisposable
             }
         }
 
-        _running = ServeAsync(_running?.Result);
+        var before = _running?.Result;
+        _running = _expected == Expected.Body ? ServeBesideAsync(before) : _application.RunAsync(_request, before);
     }
 
-    private async Task<IFeatureCollection> ServeAsync(IFeatureCollection? before)
+    private async Task<IFeatureCollection> ServeBesideAsync(IFeatureCollection? before)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         return await _application.RunAsync(_request, before).ConfigureAwait(false);

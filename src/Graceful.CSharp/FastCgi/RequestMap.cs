@@ -11,6 +11,9 @@ namespace Graceful.FastCgi;
 /// <summary>What the variables of a request say, in the words of ASP.NET Core. Reused from request to request.</summary>
 internal sealed class RequestMap
 {
+    private const int MostRemembered = 64;
+    private const int LongestRemembered = 256;
+
     private static readonly SearchValues<byte> TokenSigns = SearchValues.Create(
         "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
 
@@ -18,6 +21,12 @@ internal sealed class RequestMap
     private static readonly SearchValues<byte> ControlSigns = SearchValues.Create(
         [.. Enumerable.Range(0, 9).Concat(Enumerable.Range(10, 22)).Append(127).Select(static code => (byte)code)]);
 
+    /// <summary>
+    /// By their places, the short texts of the request before. A web server sends its variables in the same order, and most of them again.
+    /// </summary>
+    private readonly string?[] _before = new string?[MostRemembered];
+
+    private int _place;
     private string? _requestUri;
     private string? _documentUri;
     private string? _scriptName;
@@ -60,10 +69,9 @@ internal sealed class RequestMap
     {
         Clear();
         var reader = new NameValueReader(pairs);
-        var count = 0;
-        while (reader.Next())
+        for (_place = 0; reader.Next(); _place++)
         {
-            if (++count > mostPairs)
+            if (_place == mostPairs)
             {
                 why = $"it has more than {mostPairs} variables";
                 return StatusCodes.Status431RequestHeaderFieldsTooLarge;
@@ -236,21 +244,43 @@ internal sealed class RequestMap
         return null;
     }
 
-    private static bool TryText(ReadOnlySpan<byte> value, ref string? into, bool isUnique = false)
+    private bool TryText(ReadOnlySpan<byte> value, ref string? into, bool isUnique = false)
     {
-        if (value.ContainsAny(ControlSigns) || !Utf8.IsValid(value))
-        {
-            return false;
-        }
-
-        var text = value.IsEmpty ? "" : Encoding.UTF8.GetString(value);
-        if (isUnique && into is not null && into != text)
+        if (TextOf(value) is not { } text || (isUnique && into is not null && into != text))
         {
             return false;
         }
 
         into = text;
         return true;
+    }
+
+    /// <returns>Null when it is none.</returns>
+    private string? TextOf(ReadOnlySpan<byte> value)
+    {
+        if (value.IsEmpty)
+        {
+            return "";
+        }
+
+        var isRemembered = _place < MostRemembered && value.Length <= LongestRemembered;
+        if (isRemembered && _before[_place] is { } before && Ascii.Equals(value, before))
+        {
+            return before;
+        }
+
+        if (value.ContainsAny(ControlSigns) || !Utf8.IsValid(value))
+        {
+            return null;
+        }
+
+        var text = Encoding.UTF8.GetString(value);
+        if (isRemembered)
+        {
+            _before[_place] = text;
+        }
+
+        return text;
     }
 
     private static IPAddress? AddressOf(ReadOnlySpan<byte> value) => IPAddress.TryParse(value, out var address) ? address : null;

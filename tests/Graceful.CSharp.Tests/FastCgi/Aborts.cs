@@ -30,13 +30,15 @@ public sealed class Aborts
         Assert.Equal("ok", (await client.GetAsync("/")).Text);
     }
 
-    [Fact]
-    public async Task A_connection_that_ends_aborts_its_request()
+    [Theory]
+    [InlineData("/stay")]
+    [InlineData("/block")]
+    public async Task A_connection_that_ends_aborts_its_request(string path)
     {
         await using var app = await StartAsync();
         using (var client = await RawFastCgiClient.ConnectAsync(app.Port))
         {
-            await client.SendGetAsync("/stay");
+            await client.SendGetAsync(path);
             await _inside.Task.Soon("The request");
         }
 
@@ -112,6 +114,11 @@ public sealed class Aborts
             await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
             await context.Response.WriteAsync("nobody reads this");
             _ended.TrySetResult("aborted");
+        });
+        app.MapGet("/block", (HttpContext context) =>
+        {
+            _inside.TrySetResult();
+            _ended.TrySetResult(context.RequestAborted.WaitHandle.WaitOne(Limits.Hang) ? "aborted" : "nobody said that it is over");
         });
         app.MapPost("/read", async (HttpContext context) =>
         {

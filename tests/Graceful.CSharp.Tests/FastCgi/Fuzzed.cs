@@ -102,10 +102,22 @@ public sealed class Fuzzed
                 random[dice.Next(random.Length)] = (byte)dice.Next(256);
             }
 
-            var status = map.Read(random.AsSpan(0, dice.Next(random.Length + 1)), 100, out var why);
+            random = random[..dice.Next(random.Length + 1)];
+            var status = map.Read(random, 100, out var why);
             Assert.True(status is 200 or 400 && (status == 200) == why is null, $"{status} {why}");
+
+            // What it remembers of those before changes nothing.
+            var fresh = new RequestMap();
+            Assert.Equal((fresh.Read(random, 100, out var alone), alone), (status, why));
+            if (status == 200)
+            {
+                Assert.Equal(AllOf(fresh), AllOf(map));
+            }
         }
     }
+
+    private static string AllOf(RequestMap map) =>
+        $"{map.Method} {map.Scheme} {map.Protocol} {map.Target} {map.ContentLength} {map.RemoteAddress}:{map.RemotePort} {map.LocalAddress}:{map.LocalPort} {string.Join('\n', map.Headers)}";
 
     private static byte[] Make(Random dice, out int records)
     {

@@ -457,5 +457,5 @@ match List.ofArray fsi.CommandLineArgs |> List.tail with
     | [] -> ()
     printfn "dotnet fsi build.fsx TARGET\n"
     for name, what, _ in targets do
-        printfn $"  %-10s{name}{what}"
+        printfn $"  %-15s{name}{what}"
     exit (if given.IsEmpty then 0 else 1)

@@ -83,7 +83,7 @@ public sealed class WatchedStreamTests : IDisposable
     private long Counted(Outcome outcome) => load.Tally().Of(ClientKind.KeepAlive, signalled: false)[outcome];
 
     // Reads these bytes, and then the end; takes what is written.
-    private WatchedStream Of(byte[] toRead) => new(new Duplex(new MemoryStream(toRead)), channel);
+    private WatchedStream Of(byte[] toRead) => new(new Duplex(toRead), channel);
 
     private static async Task ReadAsync(WatchedStream stream) => _ = await stream.ReadAsync(new byte[1024]);
 
@@ -105,34 +105,8 @@ public sealed class WatchedStreamTests : IDisposable
     private static byte[] Frame(byte type, byte flags, int id, byte[] payload) =>
         [0, 0, (byte)payload.Length, type, flags, 0, 0, 0, (byte)id, .. payload];
 
-    private sealed class Duplex(Stream toRead) : Stream
+    private sealed class Duplex(byte[] toRead) : MemoryStream(toRead)
     {
-        public override bool CanRead => true;
-
-        public override bool CanWrite => true;
-
-        public override bool CanSeek => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => toRead.Read(buffer, offset, count);
-
-        public override void Write(byte[] buffer, int offset, int count)
-        {
-        }
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
     }
 }

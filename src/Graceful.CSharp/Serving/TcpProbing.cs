@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Graceful.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 
@@ -25,15 +26,13 @@ internal static class TcpProbing
     public static void Set(Socket socket, TimeSpan interval)
     {
         var seconds = (int)interval.TotalSeconds;
-        try
+
+        // Where the system keeps times of its own they stay.
+        socket.UnlessGone(socket =>
         {
             socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, seconds);
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, seconds);
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // It is gone already, or the system keeps times of its own.
-        }
+        });
     }
 }

@@ -141,7 +141,7 @@ internal sealed class RawConnection : TrackedConnection
         if (Interlocked.Exchange(ref _isOver, 1) == 0)
         {
             Socket.UnlessGone(static socket => socket.Shutdown(SocketShutdown.Both));
-            Discard();
+            Socket.UnlessGone(Discard);
             Dispose();
         }
     }
@@ -162,26 +162,20 @@ internal sealed class RawConnection : TrackedConnection
         Closed?.Invoke();
     }
 
-    private void Discard()
+    private static void Discard(Socket socket)
     {
         Span<byte> nowhere = stackalloc byte[4096];
-        try
-        {
-            // Nobody waits here: the socket is shut down, so an empty one says that it is at its end.
-            for (var discarded = 0; discarded < MostDiscarded && Socket.Available > 0;)
-            {
-                var bytes = Socket.Receive(nowhere);
-                if (bytes == 0)
-                {
-                    return;
-                }
 
-                discarded += bytes;
-            }
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        // Nobody waits here: the socket is shut down, so an empty one says that it is at its end.
+        for (var discarded = 0; discarded < MostDiscarded && socket.Available > 0;)
         {
-            // There is nothing left to be lost.
+            var bytes = socket.Receive(nowhere);
+            if (bytes == 0)
+            {
+                return;
+            }
+
+            discarded += bytes;
         }
     }
 }

@@ -13,6 +13,8 @@ namespace Graceful.Tests.Hubs;
 internal sealed class HubClient : IAsyncDisposable
 {
     private const char EndOfMessage = '\x1e';
+    private const int Ping = 6;
+    private const int Close = 7;
 
     private readonly Channel<string> _messages = Channel.CreateUnbounded<string>();
     private readonly CancellationTokenSource _over = new();
@@ -23,6 +25,8 @@ internal sealed class HubClient : IAsyncDisposable
     private ClientWebSocket? _socket;
     private string _token = "";
     private Task _receiving = Task.CompletedTask;
+    private bool _isClosed;
+    private int _pollsAnswered;
 
     private HubClient(HubTransport transport, Uri hub)
     {
@@ -34,6 +38,9 @@ internal sealed class HubClient : IAsyncDisposable
     public Task Ended => _receiving;
 
     public WebSocketCloseStatus? CloseStatus => _socket!.CloseStatus;
+
+    /// <summary>How many of its polls have been answered: whoever polls is away between two of them.</summary>
+    public int PollsAnswered => Volatile.Read(ref _pollsAnswered);
 
     public static async Task<HubClient> ConnectAsync(HubTransport transport, int port, string path = "/hub")
     {
@@ -76,8 +83,9 @@ internal sealed class HubClient : IAsyncDisposable
     /// <summary>The next message is the hub's Close; it says whether the client may come back.</summary>
     public async Task<bool> ReadCloseAsync()
     {
-        var close = JsonDocument.Parse(await ReadMessageAsync()).RootElement;
-        Assert.Equal(7, close.GetProperty("type").GetInt32());
+        var message = await ReadMessageAsync();
+        var close = JsonDocument.Parse(message).RootElement;
+        Assert.Equal(Close, TypeOf(message));
         Assert.False(close.TryGetProperty("error", out _));
         return close.TryGetProperty("allowReconnect", out var allowed) && allowed.GetBoolean();
     }
@@ -115,6 +123,7 @@ internal sealed class HubClient : IAsyncDisposable
 
         var answer = await _http.SendAsync(ask, HttpCompletionOption.ResponseHeadersRead);
         answer.EnsureSuccessStatusCode();
+        _pollsAnswered = _transport == HubTransport.LongPolling ? 1 : 0;
         _receiving = UntilEndAsync(_transport == HubTransport.ServerSentEvents ? ReceiveEventsAsync(answer) : PollAsync());
     }
 
@@ -156,12 +165,16 @@ internal sealed class HubClient : IAsyncDisposable
         while (true)
         {
             var message = await ReadAsync();
-            if (JsonDocument.Parse(message).RootElement.GetProperty("type").GetInt32() != 6)
+            if (TypeOf(message) != Ping)
             {
                 return message;
             }
         }
     }
+
+    // The answer to the handshake has none.
+    private static int? TypeOf(string message) =>
+        JsonDocument.Parse(message).RootElement.TryGetProperty("type", out var type) ? type.GetInt32() : null;
 
     private void Received(string text)
     {
@@ -169,6 +182,7 @@ internal sealed class HubClient : IAsyncDisposable
         var parts = _begun.ToString().Split(EndOfMessage);
         foreach (var message in parts[..^1])
         {
+            _isClosed |= TypeOf(message) == Close;
             _messages.Writer.TryWrite(message);
         }
 
@@ -206,9 +220,10 @@ internal sealed class HubClient : IAsyncDisposable
         }
     }
 
+    // Who was told that this is the end asks no more: nobody may be there to answer.
     private async Task PollAsync()
     {
-        while (true)
+        while (!_isClosed)
         {
             using var poll = await _http.GetAsync(Id, _over.Token);
             if (poll.StatusCode != System.Net.HttpStatusCode.OK)
@@ -216,7 +231,9 @@ internal sealed class HubClient : IAsyncDisposable
                 return;
             }
 
-            Received(await poll.Content.ReadAsStringAsync(_over.Token));
+            var text = await poll.Content.ReadAsStringAsync(_over.Token);
+            Interlocked.Increment(ref _pollsAnswered);
+            Received(text);
         }
     }
 }

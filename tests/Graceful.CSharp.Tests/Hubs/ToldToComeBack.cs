@@ -3,6 +3,7 @@ using System.Net.WebSockets;
 using Graceful.Hubs;
 using Graceful.Tests.Support;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Graceful.Tests.Hubs;
@@ -10,6 +11,8 @@ namespace Graceful.Tests.Hubs;
 /// <summary>SignalR's hubs, whose clients shall come back elsewhere.</summary>
 public sealed class ToldToComeBack
 {
+    private int _asked;
+
     [Theory]
     [InlineData(HubTransport.WebSockets)]
     [InlineData(HubTransport.ServerSentEvents)]
@@ -19,6 +22,7 @@ public sealed class ToldToComeBack
         await using var app = await StartAsync();
         await using var client = await HubClient.ConnectAsync(transport, app.Port);
         Assert.Equal("hello", await client.InvokeAsync("Echo", "hello"));
+        await MustListenAsync(client);
         var stopped = app.Host.StopAsync();
         Assert.True(await client.ReadCloseAsync());
         await client.Ended.Soon("The end of the transport");
@@ -41,6 +45,7 @@ public sealed class ToldToComeBack
         await using var app = await StartAsync();
         await using var client = await HubClient.ConnectAsync(transport, app.Port);
         Assert.Equal("hello", await client.InvokeAsync("Echo", "hello"));
+        await MustListenAsync(client);
         app.Graceful.Close();
         Assert.True(await client.ReadCloseAsync());
         await client.Ended.Soon("The end of the transport");
@@ -65,6 +70,7 @@ public sealed class ToldToComeBack
 
         // Hands are shaken before the hub hears of it.
         Assert.Equal("hello", await client.InvokeAsync("Echo", "hello"));
+        await MustListenAsync(client);
         var clock = Stopwatch.StartNew();
         var stopped = app.Host.StopAsync(new CancellationTokenSource(plain ? patience : Limits.Hang).Token);
         if (plain)
@@ -121,12 +127,25 @@ public sealed class ToldToComeBack
         Assert.True(app.Services.GetRequiredService<HubConnections>().SayGoodbye().IsCompleted);
     }
 
-    private static Task<TestApp> StartAsync(bool plain = false, TimeSpan? quietPeriod = null) => TestApp.StartAsync(
+    /// <summary>Whoever polls and is away between two polls can't be told: once it is quiet for as long as anybody may be, nobody lets it in again.</summary>
+    private Task MustListenAsync(HubClient client) =>
+        Limits.Until(() => Volatile.Read(ref _asked) > client.PollsAnswered, "the hub can reach its client");
+
+    private Task<TestApp> StartAsync(bool plain = false, TimeSpan? quietPeriod = null) => TestApp.StartAsync(
         options => (options.SettleTime, options.QuietPeriod, options.GracePeriod) =
             (TimeSpan.Zero, quietPeriod ?? TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(5)),
         build: builder => builder.Services.AddSignalR(),
         map: app =>
         {
+            app.Use((context, next) =>
+            {
+                if (HttpMethods.IsGet(context.Request.Method))
+                {
+                    Interlocked.Increment(ref _asked);
+                }
+
+                return next(context);
+            });
             app.MapHub<EchoHub>("/hub");
             app.MapHub<FussyHub>("/fussy");
         },

@@ -150,26 +150,20 @@ internal sealed class HostBinding(
     {
         try
         {
-            await Task.Delay(RehearsalDelay, engine.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (engine.IsAskedToStop)
-            {
-                return;
-            }
-
-            await Task.Run(() => Rehearsal.RunAsync(connections: 1)).ConfigureAwait(false);
+            await Task.Delay(RehearsalDelay, engine.Stopping).ConfigureAwait(false);
+            await Task.Run(() => Rehearsal.RunAsync(idle: 1, busy: 2)).ConfigureAwait(false);
 
             // It takes half a second of a processor, which is worth it where there are many to end.
-            await engine.Crowded.WaitAsync(engine.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await engine.Crowded.ConfigureAwait(false);
             for (var time = 0; time < CrowdedRehearsals; time++)
             {
-                await Task.Delay(RehearsalPause, engine.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                if (engine.IsAskedToStop)
-                {
-                    return;
-                }
-
-                await Task.Run(() => Rehearsal.RunAsync(Rehearsal.OftenEnough)).ConfigureAwait(false);
+                await Task.Delay(RehearsalPause, engine.Stopping).ConfigureAwait(false);
+                await Task.Run(() => Rehearsal.RunAsync(Rehearsal.OftenEnough, busy: 0)).ConfigureAwait(false);
             }
+        }
+        catch (OperationCanceledException)
+        {
+            // The day has come.
         }
 #pragma warning disable CA1031 // What fails in a rehearsal shows on the day, where it is caught and reported.
         catch (Exception e)

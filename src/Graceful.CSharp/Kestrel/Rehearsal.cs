@@ -4,9 +4,11 @@ using Graceful.Engine;
 using Graceful.Posix;
 using Graceful.Reporting;
 using Graceful.Sockets;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
@@ -19,7 +21,8 @@ using Microsoft.Extensions.Options;
 namespace Graceful.Kestrel;
 
 /// <summary>
-/// Goes the whole way out once while the server is young: a Kestrel of its own with a few connections over nameless sockets.
+/// Goes the whole way out once while the server is young: a Kestrel of its own with a few connections over nameless sockets, idle ones or with a
+/// request that is waited for.
 /// The runtime compiles what runs for the first time, and once more, better, what has run thirty times; on the real way out that would be tens of
 /// milliseconds in which clients and orchestrators wait.
 /// </summary>
@@ -30,8 +33,10 @@ internal static class Rehearsal
     /// <summary>Just more than the runtime counts before it compiles a method for good.</summary>
     public const int OftenEnough = 32;
 
-    /// <param name="connections">How many of them.</param>
-    public static async Task RunAsync(int connections)
+    /// <param name="idle">How many connections just sit there.</param>
+    /// <param name="busy">On how many there is a request, which ends in the drain.</param>
+    /// <returns>The report, which nobody needs.</returns>
+    public static async Task<ShutdownReport> RunAsync(int idle, int busy)
     {
         var options = new GracefulOptions
         {
@@ -45,15 +50,20 @@ internal static class Rehearsal
         await using var disposingServices = services.ConfigureAwait(false);
         using var signals = new SignalSource();
         using var engine = new LifecycleEngine(options, loggers.CreateLogger(Log.Category));
-        using var playhouse = new Playhouse(connections);
+
+        // Whoever is waited for is in the report, as are on the day those who really hold it up.
+        engine.Figures.Slow = TimeSpan.Zero;
+        using var playhouse = new Playhouse(idle, busy);
         var transport = new TrackedListenerFactory(playhouse, engine, options, given: null, loggers);
         var settings = new KestrelServerOptions { ApplicationServices = services };
         settings.Listen(playhouse.EndPoint);
         using var server = new KestrelServer(Options.Create(settings), transport, loggers);
         var host = new HostBinding(engine, signals, new NoLifetime(), [transport], services, loggers);
 
-        await server.StartAsync(new NoApplication(), CancellationToken.None).ConfigureAwait(false);
+        var application = new Play(busy, engine, services);
+        await server.StartAsync(application, CancellationToken.None).ConfigureAwait(false);
         await playhouse.Full.ConfigureAwait(false);
+        await application.Begun.ConfigureAwait(false);
         playhouse.KeepNewcomersOut();
         signals.Attach(engine, [new("SIGTERM", SignalAction.Stop)]);
         signals.TryTake(SigTerm);
@@ -61,7 +71,9 @@ internal static class Rehearsal
         await server.StopAsync(CancellationToken.None).ConfigureAwait(false);
         await host.StopAsync(CancellationToken.None).ConfigureAwait(false);
         await host.StoppedAsync(CancellationToken.None).ConfigureAwait(false);
-        _ = (await engine.Reported.ConfigureAwait(false)).ToString();
+        var report = await engine.Reported.ConfigureAwait(false);
+        _ = report.ToString();
+        return report;
     }
 
     /// <summary>A transport that listens nowhere and has a few connections.</summary>
@@ -73,11 +85,14 @@ internal static class Rehearsal
         private readonly Socket _listening = LocalSocket();
         private readonly List<Socket> _clients = [];
         private readonly int _seats;
+        private readonly int _busy;
         private int _calls;
 
-        public Playhouse(int seats)
+        public Playhouse(int idle, int busy)
         {
-            _seats = seats;
+            _seats = idle + busy;
+            _busy = busy;
+
             // Has no address, and as a local socket can't be given one by the way: what is asked of it has no effect.
             _options.CreateBoundListenSocket = _ => _listening;
             BoundSockets.Watch(_options);
@@ -113,7 +128,7 @@ internal static class Rehearsal
             _calls++;
             if (_calls <= _seats)
             {
-                return Connect();
+                return Connect(_calls <= _busy ? "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"u8 : default);
             }
 
             if (_calls == _seats + 1)
@@ -139,7 +154,7 @@ internal static class Rehearsal
 
         private static Socket LocalSocket() => new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
 
-        private ConnectionContext Connect()
+        private ConnectionContext Connect(ReadOnlySpan<byte> request)
         {
             using var door = LocalSocket();
             door.Bind(new UnixDomainSocketEndPoint($"\0graceful-{Guid.NewGuid()}"));
@@ -147,20 +162,54 @@ internal static class Rehearsal
             var client = LocalSocket();
             _clients.Add(client);
             client.Connect(door.LocalEndPoint!);
+            client.Send(request);
             var connection = _connections.Create(door.Accept());
             connection.Features.Set<IConnectionSocketFeature>(this);
             return connection;
         }
     }
 
-    private sealed class NoApplication : IHttpApplication<IFeatureCollection>
+    /// <summary>Its requests end when the drain has begun.</summary>
+    private sealed class Play : IHttpApplication<HttpContext>
     {
-        public IFeatureCollection CreateContext(IFeatureCollection contextFeatures) => contextFeatures;
+        private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly LifecycleEngine _engine;
+        private readonly RequestDelegate _pipeline;
+        private int _expected;
 
-        public Task ProcessRequestAsync(IFeatureCollection context) => Task.CompletedTask;
-
-        public void DisposeContext(IFeatureCollection context, Exception? exception)
+        public Play(int expected, LifecycleEngine engine, IServiceProvider services)
         {
+            _expected = expected;
+            _engine = engine;
+            if (expected == 0)
+            {
+                _begun.SetResult();
+            }
+
+            var app = new ApplicationBuilder(services);
+            new RequestTracking(engine).Configure(app => app.Run(AnswerInTheDrainAsync))(app);
+            _pipeline = app.Build();
+        }
+
+        /// <summary>Completes when all requests have come.</summary>
+        public Task Begun => _begun.Task;
+
+        public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
+
+        public Task ProcessRequestAsync(HttpContext context) => _pipeline(context);
+
+        public void DisposeContext(HttpContext context, Exception? exception)
+        {
+        }
+
+        private async Task AnswerInTheDrainAsync(HttpContext context)
+        {
+            if (Interlocked.Decrement(ref _expected) == 0)
+            {
+                _begun.SetResult();
+            }
+
+            await Task.Delay(Timeout.InfiniteTimeSpan, _engine.Draining).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -5,9 +5,6 @@ namespace Graceful.Reporting;
 /// <summary>What is counted on the way out, and only then: nothing here is touched while the server runs.</summary>
 internal sealed class DrainFigures
 {
-    /// <summary>What is younger than this never held anybody up.</summary>
-    private static readonly TimeSpan Slow = TimeSpan.FromSeconds(1);
-
     private const int MostHeld = 5;
 
     private readonly List<HeldRequest> _slow = [];
@@ -26,6 +23,9 @@ internal sealed class DrainFigures
     private long _webSocketsClosed;
     private long _webSocketsAnswered;
     private (long Requests, long Work, long Closed, long Told) _before;
+
+    /// <summary>What is younger than this never held anybody up.</summary>
+    public TimeSpan Slow { get; set; } = TimeSpan.FromSeconds(1);
 
     public long RequestsFinished => Interlocked.Read(ref _requestsFinished) - _before.Requests;
 

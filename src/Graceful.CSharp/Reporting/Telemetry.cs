@@ -60,7 +60,11 @@ internal sealed class Telemetry : HostedPart, IDisposable
     {
         try
         {
-            Tell(await _engine.Exited.ConfigureAwait(false));
+            var report = await _engine.Exited.ConfigureAwait(false);
+            if (_duration.Enabled || _activities.HasListeners())
+            {
+                Tell(report);
+            }
         }
         catch (OperationCanceledException) when (_engine.Exited.IsCanceled)
         {
@@ -76,11 +80,6 @@ internal sealed class Telemetry : HostedPart, IDisposable
 
     private void Tell(ShutdownReport report)
     {
-        if (!_duration.Enabled && !_activities.HasListeners())
-        {
-            return;
-        }
-
         var ended = _time.GetUtcNow();
         var (cause, outcome, code) = (report.Reason.Cause.ToString(), report.Outcome.ToString(), report.ExitCode);
         _duration.Record(

@@ -512,12 +512,17 @@ internal sealed class FastCgiConnection : IDisposable
 
     private async Task EndAsync()
     {
-        if (_request.IsOnWire)
+        // Where it was us who ended what comes, the web server still waits for what it asked for.
+        if (!(_expected == Expected.Request && _input is LastReader { IsShut: true }))
         {
-            _request.OnAborted();
+            if (_request.IsOnWire)
+            {
+                _request.OnAborted();
+            }
+
+            _request.Body?.Break();
         }
 
-        _request.Body?.Break();
         if (_running is not null)
         {
             await _running.ConfigureAwait(false);

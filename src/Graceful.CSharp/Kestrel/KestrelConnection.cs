@@ -57,6 +57,15 @@ internal sealed class KestrelConnection : TrackedConnection
     /// <summary>What Kestrel's heartbeat calls every second: time-outs, and for HTTP/2 a look at whether it is over.</summary>
     public Action? Tick { get; set; }
 
+    /// <summary>The socket it came by, where the transport has one.</summary>
+    public Socket? Socket => _socket;
+
+    /// <summary>Whether it was closed, nobody is at work on it, and its end is that of one request after the other.</summary>
+    public bool IsClosedIdle => IsOneAtATime && ConnectionModule.isClosedIdle(Now);
+
+    /// <summary>Called when the connection was reset, where its end may have been read long before.</summary>
+    public Action? Aborted { get; set; }
+
     /// <summary>What its requests say of their protocol is that between the web server and its client.</summary>
     public void SpeakFastCgi() => _protocol = Protocol.FastCgi;
 
@@ -287,15 +296,21 @@ internal sealed class KestrelConnection : TrackedConnection
         _socket?.UnlessGone(static socket => socket.Shutdown(SocketShutdown.Receive));
     }
 
-    protected override void Reset() => Engine.End(this, static connection => ((KestrelConnection)connection)._transport.Abort(
-        new ConnectionAbortedException("The server leaves and its grace period is over.")));
+    protected override void Reset() => Engine.End(this, static connection => ((KestrelConnection)connection).Abort(
+        "The server leaves and its grace period is over."));
 
     /// <summary>It ends now, and nobody waits for what still runs on it.</summary>
     private void CutOff()
     {
-        Engine.End(this, static connection => ((KestrelConnection)connection)._transport.Abort(
-            new ConnectionAbortedException("The server leaves, and what is left on the connection was cut off.")));
+        Engine.End(this, static connection => ((KestrelConnection)connection).Abort(
+            "The server leaves, and what is left on the connection was cut off."));
         Apply(ConnectionEvent.Ended);
+    }
+
+    private void Abort(string why)
+    {
+        _transport.Abort(new ConnectionAbortedException(why));
+        Aborted?.Invoke();
     }
 
     private void RequestClose() =>

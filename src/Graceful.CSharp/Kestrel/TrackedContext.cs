@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using System.Net;
+using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Graceful.Core;
 using Microsoft.AspNetCore.Connections;
@@ -11,13 +12,16 @@ namespace Graceful.Kestrel;
 
 /// <summary>
 /// The transport's connection as Kestrel sees it: the same, but that its disposal is the end that the word waits for, and
-/// that its heartbeat passes by us. The features stay the transport's own, because requests look things up in them.
+/// that its heartbeat passes by us, and over a Unix socket so does what is read. The features stay the transport's own, because requests look
+/// things up in them.
 /// </summary>
 internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFeature
 {
     private readonly ConnectionContext _transport;
     private readonly KestrelConnection _connection;
     private readonly Action? _ended;
+    private readonly LastReader? _reader;
+    private readonly CancellationTokenSource? _closed;
     private IConnectionHeartbeatFeature? _heartbeat;
 
     public TrackedContext(ConnectionContext transport, KestrelConnection connection, Action? ended)
@@ -26,6 +30,14 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
         _connection = connection;
         _ended = ended;
         transport.Features[typeof(KestrelConnection)] = connection;
+        if (connection.Socket is { AddressFamily: AddressFamily.Unix } socket)
+        {
+            _reader = new LastReader(transport.Transport.Input, connection, socket);
+            transport.Transport = new Pipes(_reader, transport.Transport.Output);
+            _closed = new CancellationTokenSource();
+            connection.Aborted = SayClosed;
+            transport.ConnectionClosed.UnsafeRegister(static context => ((TrackedContext)context!).Closed(), this);
+        }
     }
 
     public override string ConnectionId
@@ -80,13 +92,21 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
 
     public override CancellationToken ConnectionClosed
     {
-        get => _transport.ConnectionClosed;
+        get => _closed?.Token ?? _transport.ConnectionClosed;
         set => _transport.ConnectionClosed = value;
     }
 
-    public override void Abort() => _transport.Abort();
+    public override void Abort()
+    {
+        _transport.Abort();
+        SayClosed();
+    }
 
-    public override void Abort(ConnectionAbortedException abortReason) => _transport.Abort(abortReason);
+    public override void Abort(ConnectionAbortedException abortReason)
+    {
+        _transport.Abort(abortReason);
+        SayClosed();
+    }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public override async ValueTask DisposeAsync()
@@ -98,10 +118,22 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
         }
         finally
         {
+            SayClosed();
             _connection.Apply(ConnectionEvent.Ended);
             _ended?.Invoke();
         }
     }
+
+    /// <summary>What comes is at its end. Kestrel takes that for the client's, and aborts whatever is in flight.</summary>
+    private void Closed()
+    {
+        if (!_reader!.IsShut)
+        {
+            SayClosed();
+        }
+    }
+
+    private void SayClosed() => _ = _closed?.CancelAsync();
 
     // Kestrel's HTTP layer registers its tick here; we keep it, so that HTTP/2 need not wait for the next second.
     void IConnectionHeartbeatFeature.OnHeartbeat(Action<object> action, object state)
@@ -112,5 +144,12 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
         }
 
         _heartbeat!.OnHeartbeat(action, state);
+    }
+
+    private sealed class Pipes(PipeReader input, PipeWriter output) : IDuplexPipe
+    {
+        public PipeReader Input => input;
+
+        public PipeWriter Output => output;
     }
 }

@@ -715,9 +715,9 @@ module Connection =
     /// Whether a request may be found on it: one in flight, also one that was faster than the close, or the one that it was upgraded by.
     let holdsRequest (Connection w) = w >= One || w &&& Tenure = Upgraded
 
-    /// Whether it was closed, and nobody is at work on it: a request that comes now is too late. Where the way in can be shut by itself, it is
-    /// shut then, so that its client hears of that as it sends; what came before is served.
-    let isClosedIdle (Connection w) = w &&& Tenure = Closing && w < One
+    /// Whether it was closed without a word to its client, and nobody is at work on it: a request that comes now is too late. Where the way in
+    /// can be shut by itself it is shut then, so that he hears of that as he sends; what came before is served. Whoever was told sends no more.
+    let isClosedUntold (Connection w) = w &&& (Tenure ||| Last) = Closing && w < One
 
     /// Whether bytes that come are worked on. From one that we closed they are dropped, for nobody would wait for the work.
     let isHeard (Connection w as c) = w &&& Closing = 0u || isDisowned c

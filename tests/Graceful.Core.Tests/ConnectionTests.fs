@@ -245,12 +245,12 @@ let ``a request may be found on it exactly while one is in flight, whatever beca
     always (fun e -> Connection.holdsRequest e.To.Word = (inFlight e.To > 0 || phase e.To = Hijacked))
 
 [<Fact>]
-let ``it is closed and idle from its close until its transport is gone, but for the time of a request that was faster`` () =
+let ``it is closed untold from the close of one that nobody told until its transport is gone, but for the time of a request that was faster`` () =
     always (fun e ->
-        let isIdle = Connection.isClosedIdle e.To.Word
-        isIdle = (phase e.To = Closed && inFlight e.To = 0 && not (Connection.isGone e.To.Word))
-        // Nobody who is closed as idle has a request that the close would tear apart, and one that comes ends that.
-        && (not (Connection.isClosedIdle e.From.Word) || e.Event <> Begin || not isIdle))
+        let isUntold = Connection.isClosedUntold e.To.Word
+        isUntold = (e.To.Model.Tenure = Closing && e.To.Model.InFlight = 0 && not e.To.Model.Last)
+        // It has no request that the close would tear apart, and one that comes ends that.
+        && (not (Connection.isClosedUntold e.From.Word) || e.Event <> Begin || not isUntold))
 
 [<Fact>]
 let ``bytes are heard as long as it is open, and for ever once it is somebody else's`` () =

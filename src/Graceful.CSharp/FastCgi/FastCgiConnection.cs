@@ -56,6 +56,7 @@ internal sealed class FastCgiConnection : IDisposable
         _input = transport.Transport.Input;
         _output = new FastCgiOutput(transport.Transport.Output, transport.Features.Get<IConnectionSocketFeature>()?.Socket);
         _request = new FastCgiRequest(this, _output, limits);
+        _tracked?.Reader?.IsBetweenRequests = () => _expected == Expected.Request && !_request.IsOnWire && !_isInRecord && _skip == 0;
     }
 
     /// <summary>What the web server sends next of a request.</summary>
@@ -513,7 +514,7 @@ internal sealed class FastCgiConnection : IDisposable
     private async Task EndAsync()
     {
         // Where it was us who ended what comes, the web server still waits for what it asked for.
-        if (!(_expected == Expected.Request && _input is LastReader { IsShut: true }))
+        if (!(_expected == Expected.Request && _tracked?.Reader is { IsShut: true }))
         {
             if (_request.IsOnWire)
             {

@@ -151,17 +151,17 @@ internal sealed class HostBinding(
         try
         {
             await Task.Delay(RehearsalDelay, engine.Stopping).ConfigureAwait(false);
-            await Task.Run(() => Rehearsal.RunAsync(idle: 1, busy: 2)).ConfigureAwait(false);
+            await Rehearsal.RunAsync(idle: 1, busy: 2).ConfigureAwait(false);
 
             // It takes half a second of a processor, which is worth it where there are many to end.
             await engine.Crowded.ConfigureAwait(false);
             for (var time = 0; time < CrowdedRehearsals; time++)
             {
                 await Task.Delay(RehearsalPause, engine.Stopping).ConfigureAwait(false);
-                await Task.Run(() => Rehearsal.RunAsync(Rehearsal.OftenEnough, busy: 0)).ConfigureAwait(false);
+                await Rehearsal.RunAsync(Rehearsal.OftenEnough, busy: 0).ConfigureAwait(false);
             }
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (engine.IsAskedToStop)
         {
             // The day has come.
         }

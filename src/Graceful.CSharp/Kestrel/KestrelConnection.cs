@@ -21,7 +21,6 @@ internal sealed class KestrelConnection : TrackedConnection
     private static readonly int[] Wakes = [1, 2, 3, 4, 5, 5, 10, 20, 50, 100, 200, 400];
 
     private readonly ConnectionContext _transport;
-    private readonly Socket? _socket;
     private readonly List<HeldRequestFacts> _streams = [];
     private List<WebSocketStream>? _webSockets;
     private HttpContext? _current;
@@ -34,7 +33,7 @@ internal sealed class KestrelConnection : TrackedConnection
         : base(engine, transport.ConnectionId)
     {
         _transport = transport;
-        _socket = transport.Features.Get<IConnectionSocketFeature>()?.Socket;
+        Socket = transport.Features.Get<IConnectionSocketFeature>()?.Socket;
     }
 
     private enum Protocol
@@ -58,13 +57,19 @@ internal sealed class KestrelConnection : TrackedConnection
     public Action? Tick { get; set; }
 
     /// <summary>The socket it came by, where the transport has one.</summary>
-    public Socket? Socket => _socket;
+    public Socket? Socket { get; }
 
-    /// <summary>Whether it was closed, nobody is at work on it, and its end is that of one request after the other.</summary>
-    public bool IsClosedIdle => IsOneAtATime && ConnectionModule.isClosedIdle(Now);
+    /// <summary>Who reads for Kestrel, where its way in can be shut by itself.</summary>
+    public LastReader? Reader { get; set; }
+
+    /// <summary>Whether it was closed without a word, nobody is at work on it, and it has one request after the other.</summary>
+    public bool IsClosedUntold => _protocol != Protocol.Multiplexed && ConnectionModule.isClosedUntold(Now);
 
     /// <summary>Called when the connection was reset, where its end may have been read long before.</summary>
     public Action? Aborted { get; set; }
+
+    /// <summary>Whoever waits for its end hears of it; what he throws is logged.</summary>
+    public void Fire(CancellationTokenSource ended) => Engine.End(this, _ => ended.Cancel());
 
     /// <summary>What its requests say of their protocol is that between the web server and its client.</summary>
     public void SpeakFastCgi() => _protocol = Protocol.FastCgi;
@@ -293,7 +298,7 @@ internal sealed class KestrelConnection : TrackedConnection
         Tick?.Invoke();
 
         // Half a request head, or half a handshake: whoever waits for the rest now finds that there is none.
-        _socket?.UnlessGone(static socket => socket.Shutdown(SocketShutdown.Receive));
+        Socket?.UnlessGone(static socket => socket.Shutdown(SocketShutdown.Receive));
     }
 
     protected override void Reset() => Engine.End(this, static connection => ((KestrelConnection)connection).Abort(
@@ -319,7 +324,7 @@ internal sealed class KestrelConnection : TrackedConnection
     protected override TimeSpan QuietFor(out bool pending)
     {
         var sinceEdge = base.QuietFor(out pending);
-        return _socket is null ? sinceEdge : SocketSilence.Of(_socket, sinceEdge, out pending);
+        return Socket is null ? sinceEdge : SocketSilence.Of(Socket, sinceEdge, out pending);
     }
 
     // Runs on the request's own thread, last of all that is registered for the start of the response.
@@ -341,6 +346,8 @@ internal sealed class KestrelConnection : TrackedConnection
 
     private Task End()
     {
+        Reader?.RequestEnded();
+
         // In normal life the word alone says so. One that was upgraded has nothing in flight, as far as the word knows.
         var now = Now;
         if (ConnectionModule.isRetiring(now) || ConnectionModule.inFlight(now) == 0)

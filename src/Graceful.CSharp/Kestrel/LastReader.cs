@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
@@ -8,61 +9,121 @@ namespace Graceful.Kestrel;
 /// <summary>
 /// What comes over a Unix socket. Whoever reads it is woken to end a quiet connection while the next request may just be on its way, and would be
 /// dropped. So the way in is shut first: from then on whoever sends is told at once that nobody takes it, and what came before is read to the end.
-/// TCP has no such thing: there a close and a request can cross.
+/// TCP has no such thing: there a close and a request can cross. From then on nobody hears when the client goes: a last request that
+/// has slipped in, and that he gives up, runs as long as it likes.
 /// </summary>
-internal sealed class LastReader(PipeReader pipe, KestrelConnection connection, Socket socket) : PipeReader
+internal sealed class LastReader : PipeReader
 {
+    private readonly PipeReader _pipe;
+    private readonly KestrelConnection _connection;
+    private readonly Socket _socket;
+    private bool _hasBegun;
     private bool _isAsked;
+    private bool _isAllSeen;
+    private ReadOnlySequence<byte>? _heldBack;
 
-    /// <summary>Whether the end that is read is ours and not the client's, who still waits for what he asked for.</summary>
+    public LastReader(PipeReader pipe, KestrelConnection connection, Socket socket)
+    {
+        (_pipe, _connection, _socket) = (pipe, connection, socket);
+        IsBetweenRequests = () => !_hasBegun;
+    }
+
+    /// <summary>Whether the end that is read is ours. The client may still wait for what he asked for.</summary>
     public bool IsShut { get; private set; }
+
+    /// <summary>
+    /// Whether nothing is read yet of a request that has not ended. Called while nobody reads; who reads ahead of the requests has to say it himself.
+    /// </summary>
+    public Func<bool> IsBetweenRequests { get; set; }
+
+    /// <summary>What is read from now on is of the next one.</summary>
+    public void RequestEnded() => _hasBegun = false;
 
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
-        var reading = pipe.ReadAsync(cancellationToken);
+        var reading = _pipe.ReadAsync(cancellationToken);
         if (!reading.IsCompletedSuccessfully)
         {
             return ReadOnAsync(reading, cancellationToken);
         }
 
         var read = reading.Result;
-        return IsCallToEnd(read) ? ReadOnAsync(new(read), cancellationToken) : new(read);
+        return IsCallToEnd(read) ? ReadOnAsync(new(read), cancellationToken) : new(Seen(read));
     }
 
-    public override bool TryRead(out ReadResult result) => pipe.TryRead(out result);
+    public override bool TryRead(out ReadResult result)
+    {
+        var isRead = _pipe.TryRead(out result);
+        if (isRead)
+        {
+            result = Seen(result);
+        }
 
-    public override void AdvanceTo(SequencePosition consumed) => pipe.AdvanceTo(consumed);
+        return isRead;
+    }
 
-    public override void AdvanceTo(SequencePosition consumed, SequencePosition examined) => pipe.AdvanceTo(consumed, examined);
+    public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
 
-    public override void CancelPendingRead() => pipe.CancelPendingRead();
+    public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
+    {
+        if (_heldBack is { } buffer)
+        {
+            _heldBack = null;
+            _isAllSeen = buffer.Slice(examined).IsEmpty;
+        }
 
-    public override void Complete(Exception? exception = null) => pipe.Complete(exception);
+        _pipe.AdvanceTo(consumed, examined);
+    }
 
-    public override ValueTask CompleteAsync(Exception? exception = null) => pipe.CompleteAsync(exception);
+    public override void CancelPendingRead() => _pipe.CancelPendingRead();
+
+    public override void Complete(Exception? exception = null) => _pipe.Complete(exception);
+
+    public override ValueTask CompleteAsync(Exception? exception = null) => _pipe.CompleteAsync(exception);
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<ReadResult> ReadOnAsync(ValueTask<ReadResult> reading, CancellationToken cancellationToken)
     {
         var read = await reading.ConfigureAwait(false);
-        if (!IsCallToEnd(read))
+        if (IsCallToEnd(read))
+        {
+            _isAsked = true;
+            _pipe.AdvanceTo(read.Buffer.Start);
+
+            // Of what waits there already more may be under way: its sender hears of the end by the answer.
+            if (!SocketSilence.HasUnreadBytes(_socket))
+            {
+                IsShut = true;
+                _socket.UnlessGone(static socket => socket.Shutdown(SocketShutdown.Receive));
+            }
+
+            read = await _pipe.ReadAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        return Seen(read);
+    }
+
+    private bool IsCallToEnd(in ReadResult read) =>
+        read is { IsCanceled: true, IsCompleted: false, Buffer.IsEmpty: true } && !_isAsked && _connection.IsClosedUntold && IsBetweenRequests();
+
+    /// <summary>
+    /// Kestrel gives up the body of a request as soon as it hears of the end, though all of it may be there. Where the end is ours it is said only when
+    /// there is nothing more to be looked at.
+    /// </summary>
+    private ReadResult Seen(in ReadResult read)
+    {
+        if (read.Buffer.IsEmpty)
         {
             return read;
         }
 
-        _isAsked = true;
-        pipe.AdvanceTo(read.Buffer.Start);
-
-        // Of what waits there already more may be under way: its sender hears of the end by the answer.
-        if (!SocketSilence.HasUnreadBytes(socket))
+        _hasBegun = true;
+        if (!IsShut || !read.IsCompleted || _isAllSeen)
         {
-            IsShut = true;
-            socket.UnlessGone(static socket => socket.Shutdown(SocketShutdown.Receive));
+            return read;
         }
 
-        return await pipe.ReadAsync(cancellationToken).ConfigureAwait(false);
+        _heldBack = read.Buffer;
+        return new ReadResult(read.Buffer, read.IsCanceled, isCompleted: false);
     }
-
-    private bool IsCallToEnd(in ReadResult read) =>
-        read is { IsCanceled: true, IsCompleted: false, Buffer.IsEmpty: true } && !_isAsked && connection.IsClosedIdle;
 }

@@ -21,8 +21,8 @@ using Microsoft.Extensions.Options;
 namespace Graceful.Kestrel;
 
 /// <summary>
-/// Goes the whole way out once while the server is young: a Kestrel of its own with a few connections over nameless sockets, idle ones or with a
-/// request that is waited for.
+/// Goes the whole way out once while the server is young: a host and a Kestrel of its own with a few connections over nameless sockets, idle ones or
+/// with a request that is waited for.
 /// The runtime compiles what runs for the first time, and once more, better, what has run thirty times; on the real way out that would be tens of
 /// milliseconds in which clients and orchestrators wait.
 /// </summary>
@@ -35,8 +35,17 @@ internal static class Rehearsal
 
     /// <param name="idle">How many connections just sit there.</param>
     /// <param name="busy">On how many there is a request, which ends in the drain.</param>
-    /// <returns>The report, which nobody needs.</returns>
-    public static async Task<ShutdownReport> RunAsync(int idle, int busy)
+    /// <returns>What went on in it.</returns>
+    public static Task<ShutdownReport> RunAsync(int idle, int busy)
+    {
+        // Tools that look for the application's host hear of every one that is built, and go by the context of who builds it.
+        using (ExecutionContext.SuppressFlow())
+        {
+            return Task.Run(() => GoAsync(idle, busy));
+        }
+    }
+
+    private static async Task<ShutdownReport> GoAsync(int idle, int busy)
     {
         var options = new GracefulOptions
         {
@@ -58,19 +67,19 @@ internal static class Rehearsal
         var settings = new KestrelServerOptions { ApplicationServices = services };
         settings.Listen(playhouse.EndPoint);
         using var server = new KestrelServer(Options.Create(settings), transport, loggers);
-        var host = new HostBinding(engine, signals, new NoLifetime(), [transport], services, loggers);
-
         var application = new Play(busy, engine, services);
-        await server.StartAsync(application, CancellationToken.None).ConfigureAwait(false);
+        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Services.AddSingleton<ILoggerFactory>(loggers).AddSingleton<IHostLifetime, NoLifetime>().AddHostedService(host => new Cast(
+            server, application, new HostBinding(engine, signals, host.GetRequiredService<IHostApplicationLifetime>(), [transport], services, loggers)));
+        var host = builder.Build();
+        engine.HostStop.Register(host.Services.GetRequiredService<IHostApplicationLifetime>().StopApplication);
+        var running = host.RunAsync();
         await playhouse.Full.ConfigureAwait(false);
         await application.Begun.ConfigureAwait(false);
         playhouse.KeepNewcomersOut();
         signals.Attach(engine, [new("SIGTERM", SignalAction.Stop)]);
         signals.TryTake(SigTerm);
-        await host.StoppingAsync(CancellationToken.None).ConfigureAwait(false);
-        await server.StopAsync(CancellationToken.None).ConfigureAwait(false);
-        await host.StopAsync(CancellationToken.None).ConfigureAwait(false);
-        await host.StoppedAsync(CancellationToken.None).ConfigureAwait(false);
+        await running.ConfigureAwait(false);
         var report = await engine.Reported.ConfigureAwait(false);
         _ = report.ToString();
         return report;
@@ -232,16 +241,22 @@ internal static class Rehearsal
         }
     }
 
-    private sealed class NoLifetime : IHostApplicationLifetime
+    private sealed class Cast(KestrelServer server, Play application, HostBinding binding) : HostedPart
     {
-        public CancellationToken ApplicationStarted => CancellationToken.None;
+        public override Task StartAsync(CancellationToken cancellationToken) => server.StartAsync(application, cancellationToken);
 
-        public CancellationToken ApplicationStopping => CancellationToken.None;
+        public override Task StoppingAsync(CancellationToken cancellationToken) => binding.StoppingAsync(cancellationToken);
 
-        public CancellationToken ApplicationStopped => CancellationToken.None;
+        public override Task StopAsync(CancellationToken cancellationToken) => server.StopAsync(cancellationToken);
 
-        public void StopApplication()
-        {
-        }
+        public override Task StoppedAsync(CancellationToken cancellationToken) => binding.StoppedAsync(cancellationToken);
+    }
+
+    /// <summary>Waits for nothing and hears no signals.</summary>
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

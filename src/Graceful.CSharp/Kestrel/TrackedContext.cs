@@ -12,7 +12,7 @@ namespace Graceful.Kestrel;
 
 /// <summary>
 /// The transport's connection as Kestrel sees it: the same, but that its disposal is the end that the word waits for, and
-/// that its heartbeat passes by us, and over a Unix socket so does what is read. The features stay the transport's own, because requests look
+/// that its heartbeat passes by us, and over a Unix socket what is read as well. The features stay the transport's own, because requests look
 /// things up in them.
 /// </summary>
 internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFeature
@@ -20,7 +20,6 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
     private readonly ConnectionContext _transport;
     private readonly KestrelConnection _connection;
     private readonly Action? _ended;
-    private readonly LastReader? _reader;
     private readonly CancellationTokenSource? _closed;
     private IConnectionHeartbeatFeature? _heartbeat;
 
@@ -32,8 +31,8 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
         transport.Features[typeof(KestrelConnection)] = connection;
         if (connection.Socket is { AddressFamily: AddressFamily.Unix } socket)
         {
-            _reader = new LastReader(transport.Transport.Input, connection, socket);
-            transport.Transport = new Pipes(_reader, transport.Transport.Output);
+            connection.Reader = new LastReader(transport.Transport.Input, connection, socket);
+            transport.Transport = new Pipes(connection.Reader, transport.Transport.Output);
             _closed = new CancellationTokenSource();
             connection.Aborted = SayClosed;
             transport.ConnectionClosed.UnsafeRegister(static context => ((TrackedContext)context!).Closed(), this);
@@ -127,13 +126,19 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
     /// <summary>What comes is at its end. Kestrel takes that for the client's, and aborts whatever is in flight.</summary>
     private void Closed()
     {
-        if (!_reader!.IsShut)
+        if (!_connection.Reader!.IsShut)
         {
             SayClosed();
         }
     }
 
-    private void SayClosed() => _ = _closed?.CancelAsync();
+    private void SayClosed()
+    {
+        if (_closed is not null)
+        {
+            _connection.Fire(_closed);
+        }
+    }
 
     // Kestrel's HTTP layer registers its tick here; we keep it, so that HTTP/2 need not wait for the next second.
     void IConnectionHeartbeatFeature.OnHeartbeat(Action<object> action, object state)

@@ -153,13 +153,6 @@ public sealed class Aborts
         }
     }
 
-    private sealed class Duplex(PipeReader input, PipeWriter output) : IDuplexPipe
-    {
-        public PipeReader Input => input;
-
-        public PipeWriter Output => output;
-    }
-
     /// <summary>Ends its request as soon as that is aborted.</summary>
     private sealed class Obedient : IHttpApplication<IFeatureCollection>
     {

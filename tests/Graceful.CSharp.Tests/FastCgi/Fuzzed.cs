@@ -249,13 +249,6 @@ public sealed class Fuzzed
         await output.CompleteAsync();
     }
 
-    private sealed class Duplex(PipeReader input, PipeWriter output) : IDuplexPipe
-    {
-        public PipeReader Input => input;
-
-        public PipeWriter Output => output;
-    }
-
     /// <summary>An application that reads or does not, answers or fails, as it is asked.</summary>
     private sealed class Careless : IHttpApplication<IFeatureCollection>
     {

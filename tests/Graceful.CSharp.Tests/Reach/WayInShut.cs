@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Graceful.Core;
@@ -11,9 +12,12 @@ using Graceful.Tests.Support;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 
 namespace Graceful.Tests.Reach;
 
@@ -21,24 +25,27 @@ namespace Graceful.Tests.Reach;
 public sealed class WayInShut : IDisposable
 {
     private readonly LifecycleEngine _engine = new(new GracefulOptions(), NullLogger.Instance);
+
     // Whoever wakes the reader goes on when it waits again.
     private readonly Pipe _input = new(new PipeOptions(readerScheduler: PipeScheduler.Inline, useSynchronizationContext: false));
     private readonly Pipe _output = new();
     private readonly CancellationTokenSource _closed = new();
     private readonly Socket _client = LocalSocket();
+    private readonly TaskCompletionSource _aborted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Socket _server;
+    private readonly Watched _reader;
     private readonly KestrelConnection _connection;
     private readonly TrackedContext _context;
 
     public WayInShut()
     {
+        _reader = new Watched(_input.Reader);
         using var door = LocalSocket();
         door.Bind(new UnixDomainSocketEndPoint($"\0graceful-{Guid.NewGuid()}"));
         door.Listen(1);
         _client.Connect(door.LocalEndPoint!);
         _server = door.Accept();
         (_connection, _context) = Track(_server);
-        _connection.SpeakFastCgi();
     }
 
     private PipeReader Reader => _context.Transport.Input;
@@ -139,8 +146,7 @@ public sealed class WayInShut : IDisposable
     public async Task A_FastCGI_request_that_came_whole_before_is_answered_however_long_that_takes()
     {
         var application = new Patient();
-        using var connection = new FastCgiConnection(
-            _context, new Application<IFeatureCollection>(application), new KestrelServerOptions(), new FastCgiLimits(), NullLogger.Instance);
+        using var connection = SpeakFastCgi(application);
         var running = connection.RunAsync();
         Close();
         Reader.CancelPendingRead();
@@ -153,17 +159,70 @@ public sealed class WayInShut : IDisposable
         Assert.False(lifetime.RequestAborted.IsCancellationRequested);
         application.Go();
         await running.Soon("The end of the connection");
-        var answer = (await _output.Reader.ReadAsync(TestContext.Current.CancellationToken)).Buffer;
-        var end = BuffersExtensions.ToArray(answer.Slice(answer.Length - 16));
-        Assert.Equal((RawFastCgiClient.End, 0), (end[1], end[12]));
+        await MustHaveEndedAsync();
+    }
+
+    [Fact]
+    public async Task A_FastCGI_request_that_has_begun_to_come_gets_its_rest()
+    {
+        var application = new Patient();
+        using var connection = SpeakFastCgi(application);
+        var running = connection.RunAsync();
+        var request = RawFastCgiClient.Request(RawFastCgiClient.Variables("GET", "/"));
+        await SendAsync(request.AsMemory(0, RawFastCgiClient.BeginRecord().Length));
+        Close();
+        Reader.CancelPendingRead();
+        Assert.True(CanSend());
+        await SendAsync(request.AsMemory(RawFastCgiClient.BeginRecord().Length));
+        _ = await application.Begun.Soon("The request");
+        application.Go();
+        await Limits.Until(() => !CanSend(), "the way in is shut behind it");
+        await _input.Writer.CompleteAsync();
+        await running.Soon("The end of the connection");
+        await MustHaveEndedAsync();
+    }
+
+    [Fact]
+    public async Task Kestrel_serves_a_request_with_a_body_that_came_whole_before()
+    {
+        using var server = await StartKestrelAsync();
+        Close();
+        await Limits.Until(() => !CanSend(), "the way in is shut");
+        await SendAsync("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"u8.ToArray());
+        await _input.Writer.CompleteAsync();
+        await _closed.CancelAsync();
+        await MustHaveAnsweredAsync("5 bytes");
+    }
+
+    [Fact]
+    public async Task Kestrel_gives_up_a_request_whose_body_can_not_come_any_more()
+    {
+        using var server = await StartKestrelAsync();
+        Close();
+        await Limits.Until(() => !CanSend(), "the way in is shut");
+        await SendAsync("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nhello"u8.ToArray());
+        await _input.Writer.CompleteAsync();
+        await _closed.CancelAsync();
+        await _aborted.Task.Soon("The end of the connection");
+    }
+
+    [Fact]
+    public async Task Kestrel_gets_the_rest_of_a_request_that_has_begun_to_come()
+    {
+        using var server = await StartKestrelAsync();
+        await SendAsync("POST / HTTP/1.1\r\n"u8.ToArray());
+        await Limits.Until(() => _reader.Waits, "Kestrel waits for the rest");
+        Close();
+        Assert.True(CanSend());
+        await SendAsync("Host: localhost\r\nContent-Length: 5\r\n\r\nhello"u8.ToArray());
+        await MustHaveAnsweredAsync("5 bytes");
     }
 
     [Fact]
     public async Task A_FastCGI_request_whose_rest_can_not_come_any_more_is_aborted()
     {
         var application = new Patient();
-        using var connection = new FastCgiConnection(
-            _context, new Application<IFeatureCollection>(application), new KestrelServerOptions(), new FastCgiLimits(), NullLogger.Instance);
+        using var connection = SpeakFastCgi(application);
         var running = connection.RunAsync();
         Close();
         Reader.CancelPendingRead();
@@ -182,15 +241,55 @@ public sealed class WayInShut : IDisposable
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         var (_, context) = Track(socket);
-        Assert.Same(_input.Reader, context.Transport.Input);
+        Assert.Same(_reader, context.Transport.Input);
         Assert.Equal(_closed.Token, context.ConnectionClosed);
+    }
+
+    private FastCgiConnection SpeakFastCgi(Patient application)
+    {
+        _connection.SpeakFastCgi();
+        return new(_context, new Application<IFeatureCollection>(application), new KestrelServerOptions(), new FastCgiLimits(), NullLogger.Instance);
+    }
+
+    /// <summary>A Kestrel that has answered a first request, and waits for the next one.</summary>
+    private async Task<KestrelServer> StartKestrelAsync()
+    {
+        var settings = new KestrelServerOptions { ApplicationServices = new ServiceCollection().AddLogging().BuildServiceProvider() };
+        settings.Listen(IPAddress.Loopback, 0);
+        var server = new KestrelServer(new OptionsWrapper<KestrelServerOptions>(settings), new OneConnection(_context), NullLoggerFactory.Instance);
+        await server.StartAsync(new Counting(_connection), TestContext.Current.CancellationToken);
+        await SendAsync("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nfoo"u8.ToArray());
+        await MustHaveAnsweredAsync("3 bytes");
+        await Limits.Until(() => ConnectionModule.phase(_connection.Now).IsIdle && _reader.Waits, "the next request is waited for");
+        return server;
+    }
+
+    private async Task SendAsync(ReadOnlyMemory<byte> bytes) => await _input.Writer.WriteAsync(bytes, TestContext.Current.CancellationToken);
+
+    private async Task MustHaveAnsweredAsync(string expected)
+    {
+        var answer = "";
+        while (!answer.Contains(expected, StringComparison.Ordinal))
+        {
+            var read = await _output.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().Soon(expected);
+            Assert.False(read.Buffer.IsEmpty && read.IsCompleted, $"The answer was '{answer}'");
+            answer += Encoding.ASCII.GetString(read.Buffer);
+            _output.Reader.AdvanceTo(read.Buffer.End);
+        }
+    }
+
+    private async Task MustHaveEndedAsync()
+    {
+        var answer = (await _output.Reader.ReadAsync(TestContext.Current.CancellationToken)).Buffer;
+        var end = BuffersExtensions.ToArray(answer.Slice(answer.Length - 16));
+        Assert.Equal((RawFastCgiClient.End, 0), (end[1], end[12]));
     }
 
     private static Socket LocalSocket() => new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
 
     private (KestrelConnection Connection, TrackedContext Context) Track(Socket socket)
     {
-        var transport = new DefaultConnectionContext("by hand") { Transport = new Duplex(_input.Reader, _output.Writer), ConnectionClosed = _closed.Token };
+        var transport = new HandmadeTransport(_aborted) { Transport = new Duplex(_reader, _output.Writer), ConnectionClosed = _closed.Token };
         transport.Features.Set<IConnectionSocketFeature>(new Transport(socket));
         var connection = new KestrelConnection(_engine, transport);
         return (connection, new TrackedContext(transport, connection, ended: null));
@@ -226,11 +325,72 @@ public sealed class WayInShut : IDisposable
 
     private sealed record Transport(Socket Socket) : IConnectionSocketFeature;
 
-    private sealed class Duplex(PipeReader input, PipeWriter output) : IDuplexPipe
+    private sealed class HandmadeTransport(TaskCompletionSource aborted) : DefaultConnectionContext("by hand")
     {
-        public PipeReader Input => input;
+        public override void Abort(ConnectionAbortedException abortReason) => aborted.TrySetResult();
+    }
 
-        public PipeWriter Output => output;
+    /// <summary>Says whether somebody waits to read.</summary>
+    private sealed class Watched(PipeReader pipe) : PipeReader
+    {
+        private volatile bool _waits;
+
+        public bool Waits => _waits;
+
+        public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
+        {
+            var reading = pipe.ReadAsync(cancellationToken);
+            _waits = !reading.IsCompleted;
+            return reading;
+        }
+
+        public override bool TryRead(out ReadResult result) => pipe.TryRead(out result);
+
+        public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
+
+        public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
+        {
+            _waits = false;
+            pipe.AdvanceTo(consumed, examined);
+        }
+
+        public override void CancelPendingRead() => pipe.CancelPendingRead();
+
+        public override void Complete(Exception? exception = null) => pipe.Complete(exception);
+    }
+
+    /// <summary>A transport that has this connection and no other.</summary>
+    private sealed class OneConnection(ConnectionContext connection) : IConnectionListenerFactory, IConnectionListener
+    {
+        private ConnectionContext? _next = connection;
+
+        public EndPoint EndPoint { get; } = new IPEndPoint(IPAddress.Loopback, 1);
+
+        public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) => new(this);
+
+        public ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default) => new(Interlocked.Exchange(ref _next, null));
+
+        public ValueTask UnbindAsync(CancellationToken cancellationToken = default) => default;
+
+        public ValueTask DisposeAsync() => default;
+    }
+
+    /// <summary>Says how long a body was.</summary>
+    private sealed class Counting(KestrelConnection connection) : IHttpApplication<HttpContext>
+    {
+        public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
+
+        public async Task ProcessRequestAsync(HttpContext context)
+        {
+            connection.Begin(context);
+            using var all = new MemoryStream();
+            await context.Request.Body.CopyToAsync(all);
+            await context.Response.WriteAsync($"{all.Length} bytes");
+        }
+
+        public void DisposeContext(HttpContext context, Exception? exception)
+        {
+        }
     }
 
     /// <summary>Answers when it is told to.</summary>

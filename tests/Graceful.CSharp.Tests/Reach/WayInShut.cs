@@ -207,6 +207,18 @@ public sealed class WayInShut : IDisposable
     }
 
     [Fact]
+    public async Task Kestrel_refuses_half_a_request_whose_rest_can_not_come_any_more()
+    {
+        using var server = await StartKestrelAsync();
+        Close();
+        await Limits.Until(() => !CanSend(), "the way in is shut");
+        await SendAsync("POST / HT"u8.ToArray());
+        await _input.Writer.CompleteAsync();
+        await _closed.CancelAsync();
+        await MustHaveAnsweredAsync("HTTP/1.1 400 Bad Request");
+    }
+
+    [Fact]
     public async Task Kestrel_gets_the_rest_of_a_request_that_has_begun_to_come()
     {
         using var server = await StartKestrelAsync();

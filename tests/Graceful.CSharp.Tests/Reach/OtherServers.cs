@@ -1,4 +1,5 @@
 using System.Net;
+using Graceful.Engine;
 using Graceful.Tests.Support;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -163,6 +164,10 @@ public sealed class OtherServers
         }
 
         Assert.Null(await ToldAsync("2.0"));
+
+        // Here a client has its answer before the server has done with the request.
+        var engine = app.Services.GetRequiredService<LifecycleEngine>();
+        await Limits.Until(() => engine.Figures.ConnectionsTold == 1 && engine.RequestsInFlight == 0, "the requests have ended");
         await app.StopAsync(new CancellationToken(canceled: true)).Soon();
         Assert.Equal(1L, (await graceful.Completion.Soon("The end of the way out")).ConnectionsTold);
 

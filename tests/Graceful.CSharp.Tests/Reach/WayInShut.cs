@@ -188,7 +188,9 @@ public sealed class WayInShut : IDisposable
         using var server = await StartKestrelAsync();
         Close();
         await Limits.Until(() => !CanSend(), "the way in is shut");
-        await SendAsync("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"u8.ToArray());
+
+        // Both at once: Kestrel gives up a body when it hears of the end, though all of it is there.
+        _input.Writer.Write("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"u8);
         await _input.Writer.CompleteAsync();
         await _closed.CancelAsync();
         await MustHaveAnsweredAsync("5 bytes");

@@ -65,11 +65,14 @@ internal sealed class KestrelConnection : TrackedConnection
     /// <summary>Whether it was closed without a word, nobody is at work on it, and it has one request after the other.</summary>
     public bool IsClosedUntold => _protocol != Protocol.Multiplexed && ConnectionModule.isClosedUntold(Now);
 
-    /// <summary>Called when the connection was reset, where its end may have been read long before.</summary>
-    public Action? Aborted { get; set; }
-
-    /// <summary>Whoever waits for its end hears of it; what he throws is logged.</summary>
-    public void Fire(CancellationTokenSource ended) => Engine.End(this, _ => ended.Cancel());
+    /// <summary>Whoever waits for the end of its client hears of it, where that is not left to the transport; what he throws is logged.</summary>
+    public void SayClosed()
+    {
+        if (Reader is not null)
+        {
+            Engine.End(this, static connection => ((KestrelConnection)connection).Reader!.Closed.Cancel());
+        }
+    }
 
     /// <summary>What its requests say of their protocol is that between the web server and its client.</summary>
     public void SpeakFastCgi() => _protocol = Protocol.FastCgi;
@@ -315,7 +318,7 @@ internal sealed class KestrelConnection : TrackedConnection
     private void Abort(string why)
     {
         _transport.Abort(new ConnectionAbortedException(why));
-        Aborted?.Invoke();
+        SayClosed();
     }
 
     private void RequestClose() =>

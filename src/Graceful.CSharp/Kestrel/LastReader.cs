@@ -12,7 +12,9 @@ namespace Graceful.Kestrel;
 /// TCP has no such thing: there a close and a request can cross. From then on nobody hears when the client goes: a last request that
 /// has slipped in, and that he gives up, runs as long as it likes.
 /// </summary>
+#pragma warning disable CA1001 // The source has nothing to dispose: nobody asks for its handle.
 internal sealed class LastReader : PipeReader
+#pragma warning restore CA1001
 {
     private readonly PipeReader _pipe;
     private readonly KestrelConnection _connection;
@@ -30,6 +32,9 @@ internal sealed class LastReader : PipeReader
 
     /// <summary>Whether the end that is read is ours. The client may still wait for what he asked for.</summary>
     public bool IsShut { get; private set; }
+
+    /// <summary>Fires when the client is gone, or the connection reset: not where the end that is read is ours.</summary>
+    public CancellationTokenSource Closed { get; } = new();
 
     /// <summary>
     /// Whether nothing is read yet of a request that has not ended. Called while nobody reads; who reads ahead of the requests has to say it himself.

@@ -20,7 +20,6 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
     private readonly ConnectionContext _transport;
     private readonly KestrelConnection _connection;
     private readonly Action? _ended;
-    private readonly CancellationTokenSource? _closed;
     private IConnectionHeartbeatFeature? _heartbeat;
 
     public TrackedContext(ConnectionContext transport, KestrelConnection connection, Action? ended)
@@ -33,9 +32,7 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
         {
             connection.Reader = new LastReader(transport.Transport.Input, connection, socket);
             transport.Transport = new Pipes(connection.Reader, transport.Transport.Output);
-            _closed = new CancellationTokenSource();
-            connection.Aborted = SayClosed;
-            transport.ConnectionClosed.UnsafeRegister(static context => ((TrackedContext)context!).Closed(), this);
+            transport.ConnectionClosed.UnsafeRegister(static connection => InputEnded((KestrelConnection)connection!), connection);
         }
     }
 
@@ -91,20 +88,20 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
 
     public override CancellationToken ConnectionClosed
     {
-        get => _closed?.Token ?? _transport.ConnectionClosed;
+        get => _connection.Reader?.Closed.Token ?? _transport.ConnectionClosed;
         set => _transport.ConnectionClosed = value;
     }
 
     public override void Abort()
     {
         _transport.Abort();
-        SayClosed();
+        _connection.SayClosed();
     }
 
     public override void Abort(ConnectionAbortedException abortReason)
     {
         _transport.Abort(abortReason);
-        SayClosed();
+        _connection.SayClosed();
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
@@ -117,26 +114,18 @@ internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFe
         }
         finally
         {
-            SayClosed();
+            _connection.SayClosed();
             _connection.Apply(ConnectionEvent.Ended);
             _ended?.Invoke();
         }
     }
 
     /// <summary>What comes is at its end. Kestrel takes that for the client's, and aborts whatever is in flight.</summary>
-    private void Closed()
+    private static void InputEnded(KestrelConnection connection)
     {
-        if (!_connection.Reader!.IsShut)
+        if (!connection.Reader!.IsShut)
         {
-            SayClosed();
-        }
-    }
-
-    private void SayClosed()
-    {
-        if (_closed is not null)
-        {
-            _connection.Fire(_closed);
+            connection.SayClosed();
         }
     }
 

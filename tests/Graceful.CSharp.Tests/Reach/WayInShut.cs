@@ -62,19 +62,15 @@ public sealed class WayInShut : IDisposable
     public async Task Who_is_called_to_end_reads_what_came_before_to_its_end_and_nobody_sends_more()
     {
         var reading = Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask();
-        Close();
-        Reader.CancelPendingRead();
-        await Limits.Until(() => !CanSend(), "the way in is shut");
+        await CallToEndAsync();
         Assert.False(reading.IsCompleted);
 
-        await _input.Writer.WriteAsync("late"u8.ToArray(), TestContext.Current.CancellationToken);
+        await SendAsync("late"u8.ToArray());
         var read = await reading.Soon();
         Assert.Equal(("late", false), (Encoding.ASCII.GetString(read.Buffer), read.IsCanceled));
         Reader.AdvanceTo(read.Buffer.End);
 
-        // The transport has read the end, which was ours.
-        await _input.Writer.CompleteAsync();
-        await _closed.CancelAsync();
+        await EndInputAsync();
         Assert.True((await Reader.ReadAsync(TestContext.Current.CancellationToken)).IsCompleted);
         Assert.False(_context.ConnectionClosed.IsCancellationRequested);
         Assert.Equal(4, await _server.SendAsync("last"u8.ToArray(), TestContext.Current.CancellationToken));
@@ -86,7 +82,7 @@ public sealed class WayInShut : IDisposable
         Close();
         Reader.CancelPendingRead();
         var reading = Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask();
-        await Limits.Until(() => !CanSend(), "the way in is shut");
+        await MustBeShutAsync();
         await _input.Writer.CompleteAsync();
         var read = await reading.Soon();
         Assert.Equal((true, false), (read.IsCompleted, read.IsCanceled));
@@ -117,7 +113,7 @@ public sealed class WayInShut : IDisposable
         Close();
         var reading = Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask();
         Reader.CancelPendingRead();
-        await _input.Writer.WriteAsync("late"u8.ToArray(), TestContext.Current.CancellationToken);
+        await SendAsync("late"u8.ToArray());
         var read = await reading.Soon();
         Assert.Equal("late", Encoding.ASCII.GetString(read.Buffer));
         Reader.AdvanceTo(read.Buffer.End);
@@ -135,7 +131,7 @@ public sealed class WayInShut : IDisposable
         Close();
         Reader.CancelPendingRead();
         _ = Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask();
-        await Limits.Until(() => !CanSend(), "the way in is shut");
+        await MustBeShutAsync();
         await _closed.CancelAsync();
         Assert.False(_context.ConnectionClosed.IsCancellationRequested);
         _connection.Apply(ConnectionEvent.Abort);
@@ -148,12 +144,9 @@ public sealed class WayInShut : IDisposable
         var application = new Patient();
         using var connection = SpeakFastCgi(application);
         var running = connection.RunAsync();
-        Close();
-        Reader.CancelPendingRead();
-        await Limits.Until(() => !CanSend(), "the way in is shut");
-        await _input.Writer.WriteAsync(RawFastCgiClient.Request(RawFastCgiClient.Variables("GET", "/")), TestContext.Current.CancellationToken);
-        await _input.Writer.CompleteAsync();
-        await _closed.CancelAsync();
+        await CallToEndAsync();
+        await SendAsync(RawFastCgiClient.Request(RawFastCgiClient.Variables("GET", "/")));
+        await EndInputAsync();
         var lifetime = await application.Begun.Soon("The request");
         Assert.False(running.IsCompleted);
         Assert.False(lifetime.RequestAborted.IsCancellationRequested);
@@ -176,7 +169,7 @@ public sealed class WayInShut : IDisposable
         await SendAsync(request.AsMemory(RawFastCgiClient.BeginRecord().Length));
         _ = await application.Begun.Soon("The request");
         application.Go();
-        await Limits.Until(() => !CanSend(), "the way in is shut behind it");
+        await MustBeShutAsync();
         await _input.Writer.CompleteAsync();
         await running.Soon("The end of the connection");
         await MustHaveEndedAsync();
@@ -187,12 +180,11 @@ public sealed class WayInShut : IDisposable
     {
         using var server = await StartKestrelAsync();
         Close();
-        await Limits.Until(() => !CanSend(), "the way in is shut");
+        await MustBeShutAsync();
 
         // Both at once: Kestrel gives up a body when it hears of the end, though all of it is there.
         _input.Writer.Write("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"u8);
-        await _input.Writer.CompleteAsync();
-        await _closed.CancelAsync();
+        await EndInputAsync();
         await MustHaveAnsweredAsync("5 bytes");
     }
 
@@ -201,10 +193,9 @@ public sealed class WayInShut : IDisposable
     {
         using var server = await StartKestrelAsync();
         Close();
-        await Limits.Until(() => !CanSend(), "the way in is shut");
+        await MustBeShutAsync();
         await SendAsync("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nhello"u8.ToArray());
-        await _input.Writer.CompleteAsync();
-        await _closed.CancelAsync();
+        await EndInputAsync();
         await _aborted.Task.Soon("The end of the connection");
     }
 
@@ -213,10 +204,9 @@ public sealed class WayInShut : IDisposable
     {
         using var server = await StartKestrelAsync();
         Close();
-        await Limits.Until(() => !CanSend(), "the way in is shut");
+        await MustBeShutAsync();
         await SendAsync("POST / HT"u8.ToArray());
-        await _input.Writer.CompleteAsync();
-        await _closed.CancelAsync();
+        await EndInputAsync();
         await MustHaveAnsweredAsync("HTTP/1.1 400 Bad Request");
     }
 
@@ -238,11 +228,9 @@ public sealed class WayInShut : IDisposable
         var application = new Patient();
         using var connection = SpeakFastCgi(application);
         var running = connection.RunAsync();
-        Close();
-        Reader.CancelPendingRead();
-        await Limits.Until(() => !CanSend(), "the way in is shut");
+        await CallToEndAsync();
         var request = RawFastCgiClient.Request(RawFastCgiClient.Variables("POST", "/", ("CONTENT_LENGTH", "100")), body: new byte[100]);
-        await _input.Writer.WriteAsync(request.AsMemory(0, request.Length - 50), TestContext.Current.CancellationToken);
+        await SendAsync(request.AsMemory(0, request.Length - 50));
         await _input.Writer.CompleteAsync();
         var lifetime = await application.Begun.Soon("The request");
         await Limits.Until(() => lifetime.RequestAborted.IsCancellationRequested, "the request is aborted");
@@ -313,6 +301,23 @@ public sealed class WayInShut : IDisposable
     {
         _connection.Apply(ConnectionEvent.Retire);
         _connection.Apply(ConnectionEvent.Reap);
+    }
+
+    /// <summary>What Kestrel does by itself when its connection is closed.</summary>
+    private Task CallToEndAsync()
+    {
+        Close();
+        Reader.CancelPendingRead();
+        return MustBeShutAsync();
+    }
+
+    private Task MustBeShutAsync() => Limits.Until(() => !CanSend(), "the way in is shut");
+
+    /// <summary>The transport has read the end.</summary>
+    private async Task EndInputAsync()
+    {
+        await _input.Writer.CompleteAsync();
+        await _closed.CancelAsync();
     }
 
     private async Task<bool> IsWokenAsync()

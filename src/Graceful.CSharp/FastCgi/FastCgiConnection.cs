@@ -26,6 +26,7 @@ internal sealed class FastCgiConnection : IDisposable
     private readonly Application _application;
     private readonly FastCgiLimits _limits;
     private readonly KestrelConnection? _tracked;
+    private readonly LastReader? _last;
     private readonly PipeReader _input;
     private readonly FastCgiOutput _output;
     private readonly FastCgiRequest _request;
@@ -53,10 +54,10 @@ internal sealed class FastCgiConnection : IDisposable
         _tracked = transport.Features[typeof(KestrelConnection)] as KestrelConnection;
         _tracked?.SpeakFastCgi();
         _memory = transport.Features.Get<IMemoryPoolFeature>()?.MemoryPool;
-        _input = transport.Transport.Input;
+        _last = transport.Transport.Input as LastReader;
+        _input = _last?.Pipe ?? transport.Transport.Input;
         _output = new FastCgiOutput(transport.Transport.Output, transport.Features.Get<IConnectionSocketFeature>()?.Socket);
         _request = new FastCgiRequest(this, _output, limits);
-        _tracked?.Reader?.IsBetweenRequests = () => _expected == Expected.Request && !_request.IsOnWire && !_isInRecord && _skip == 0;
     }
 
     /// <summary>What the web server sends next of a request.</summary>
@@ -179,7 +180,13 @@ internal sealed class FastCgiConnection : IDisposable
             return false;
         }
 
-        return _expected != Expected.Request || !(_isClosing || (_isCloseRequested && isEmpty && !_isInRecord && _skip == 0));
+        if (_isClosing)
+        {
+            return _expected != Expected.Request;
+        }
+
+        var isBetweenRequests = _expected == Expected.Request && isEmpty && !_isInRecord && _skip == 0;
+        return !_isCloseRequested || !isBetweenRequests || (_last?.TryShut() ?? false);
     }
 
     /// <summary>Takes as much as makes sense already.</summary>
@@ -514,7 +521,7 @@ internal sealed class FastCgiConnection : IDisposable
     private async Task EndAsync()
     {
         // Where it was us who ended what comes, the web server still waits for what it asked for.
-        if (!(_expected == Expected.Request && _tracked?.Reader is { IsShut: true }))
+        if (!(_expected == Expected.Request && _last is { IsShut: true }))
         {
             if (_request.IsOnWire)
             {

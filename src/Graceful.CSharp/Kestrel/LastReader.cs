@@ -24,11 +24,10 @@ internal sealed class LastReader : PipeReader
     private bool _isAllSeen;
     private ReadOnlySequence<byte>? _heldBack;
 
-    public LastReader(PipeReader pipe, KestrelConnection connection, Socket socket)
-    {
-        (_pipe, _connection, _socket) = (pipe, connection, socket);
-        IsBetweenRequests = () => !_hasBegun;
-    }
+    public LastReader(PipeReader pipe, KestrelConnection connection, Socket socket) => (_pipe, _connection, _socket) = (pipe, connection, socket);
+
+    /// <summary>What it reads from. Who knows by himself when he is between two requests reads that, and asks <see cref="TryShut"/> before he ends.</summary>
+    public PipeReader Pipe => _pipe;
 
     /// <summary>Whether the end that is read is ours. The client may still wait for what he asked for.</summary>
     public bool IsShut { get; private set; }
@@ -36,10 +35,26 @@ internal sealed class LastReader : PipeReader
     /// <summary>Fires when the client is gone, or the connection reset: not where the end that is read is ours.</summary>
     public CancellationTokenSource Closed { get; } = new();
 
-    /// <summary>
-    /// Whether nothing is read yet of a request that has not ended. Called while nobody reads; who reads ahead of the requests has to say it himself.
-    /// </summary>
-    public Func<bool> IsBetweenRequests { get; set; }
+    /// <summary>Called between two requests, while nobody reads, by who is called to end.</summary>
+    /// <returns>True, once: there may be something to read, up to its end.</returns>
+    public bool TryShut()
+    {
+        if (_isAsked || !_connection.IsClosedUntold)
+        {
+            return false;
+        }
+
+        _isAsked = true;
+
+        // Of what waits there already more may be under way: its sender hears of the end by the answer.
+        if (!SocketSilence.HasUnreadBytes(_socket))
+        {
+            IsShut = true;
+            _socket.UnlessGone(static socket => socket.Shutdown(SocketShutdown.Receive));
+        }
+
+        return true;
+    }
 
     /// <summary>What is read from now on is of the next one.</summary>
     public void RequestEnded() => _hasBegun = false;
@@ -53,7 +68,7 @@ internal sealed class LastReader : PipeReader
         }
 
         var read = reading.Result;
-        return IsCallToEnd(read) ? ReadOnAsync(new(read), cancellationToken) : new(Seen(read));
+        return IsShutAtCallToEnd(read) ? ReadOnAsync(_pipe.ReadAsync(cancellationToken), cancellationToken) : new(Seen(read));
     }
 
     public override bool TryRead(out ReadResult result)
@@ -90,26 +105,19 @@ internal sealed class LastReader : PipeReader
     private async ValueTask<ReadResult> ReadOnAsync(ValueTask<ReadResult> reading, CancellationToken cancellationToken)
     {
         var read = await reading.ConfigureAwait(false);
-        if (IsCallToEnd(read))
-        {
-            _isAsked = true;
-            _pipe.AdvanceTo(read.Buffer.Start);
-
-            // Of what waits there already more may be under way: its sender hears of the end by the answer.
-            if (!SocketSilence.HasUnreadBytes(_socket))
-            {
-                IsShut = true;
-                _socket.UnlessGone(static socket => socket.Shutdown(SocketShutdown.Receive));
-            }
-
-            read = await _pipe.ReadAsync(cancellationToken).ConfigureAwait(false);
-        }
-
-        return Seen(read);
+        return Seen(IsShutAtCallToEnd(read) ? await _pipe.ReadAsync(cancellationToken).ConfigureAwait(false) : read);
     }
 
-    private bool IsCallToEnd(in ReadResult read) =>
-        read is { IsCanceled: true, IsCompleted: false, Buffer.IsEmpty: true } && !_isAsked && _connection.IsClosedUntold && IsBetweenRequests();
+    private bool IsShutAtCallToEnd(in ReadResult read)
+    {
+        if (_hasBegun || read is not { IsCanceled: true, IsCompleted: false, Buffer.IsEmpty: true } || !TryShut())
+        {
+            return false;
+        }
+
+        _pipe.AdvanceTo(read.Buffer.Start);
+        return true;
+    }
 
     /// <summary>
     /// Kestrel gives up the body of a request as soon as it hears of the end, though all of it may be there. Where the end is ours it is said only when

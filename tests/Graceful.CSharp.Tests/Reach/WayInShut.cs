@@ -30,6 +30,7 @@ public sealed class WayInShut : IDisposable
     private readonly Pipe _input = new(new PipeOptions(readerScheduler: PipeScheduler.Inline, useSynchronizationContext: false));
     private readonly Pipe _output = new();
     private readonly CancellationTokenSource _closed = new();
+    private readonly CancellationTokenSource _asked = new();
     private readonly Socket _client = LocalSocket();
     private readonly TaskCompletionSource _aborted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Socket _server;
@@ -54,6 +55,7 @@ public sealed class WayInShut : IDisposable
     {
         _engine.Dispose();
         _closed.Dispose();
+        _asked.Dispose();
         _client.Dispose();
         _server.Dispose();
     }
@@ -144,7 +146,8 @@ public sealed class WayInShut : IDisposable
         var application = new Patient();
         using var connection = SpeakFastCgi(application);
         var running = connection.RunAsync();
-        await CallToEndAsync();
+        Close();
+        await MustBeShutAsync();
         await SendAsync(RawFastCgiClient.Request(RawFastCgiClient.Variables("GET", "/")));
         await EndInputAsync();
         var lifetime = await application.Begun.Soon("The request");
@@ -163,14 +166,12 @@ public sealed class WayInShut : IDisposable
         var running = connection.RunAsync();
         var request = RawFastCgiClient.Request(RawFastCgiClient.Variables("GET", "/"));
         await SendAsync(request.AsMemory(0, RawFastCgiClient.BeginRecord().Length));
+        await Limits.Until(() => _reader.Waits, "the rest is waited for");
         Close();
-        Reader.CancelPendingRead();
         Assert.True(CanSend());
         await SendAsync(request.AsMemory(RawFastCgiClient.BeginRecord().Length));
         _ = await application.Begun.Soon("The request");
         application.Go();
-        await MustBeShutAsync();
-        await _input.Writer.CompleteAsync();
         await running.Soon("The end of the connection");
         await MustHaveEndedAsync();
     }
@@ -228,7 +229,8 @@ public sealed class WayInShut : IDisposable
         var application = new Patient();
         using var connection = SpeakFastCgi(application);
         var running = connection.RunAsync();
-        await CallToEndAsync();
+        Close();
+        await MustBeShutAsync();
         var request = RawFastCgiClient.Request(RawFastCgiClient.Variables("POST", "/", ("CONTENT_LENGTH", "100")), body: new byte[100]);
         await SendAsync(request.AsMemory(0, request.Length - 50));
         await _input.Writer.CompleteAsync();
@@ -249,7 +251,7 @@ public sealed class WayInShut : IDisposable
 
     private FastCgiConnection SpeakFastCgi(Patient application)
     {
-        _connection.SpeakFastCgi();
+        _context.Features.Set<IConnectionLifetimeNotificationFeature>(new Notice(_asked));
         return new(_context, new Application<IFeatureCollection>(application), new KestrelServerOptions(), new FastCgiLimits(), NullLogger.Instance);
     }
 
@@ -343,6 +345,13 @@ public sealed class WayInShut : IDisposable
     }
 
     private sealed record Transport(Socket Socket) : IConnectionSocketFeature;
+
+    private sealed class Notice(CancellationTokenSource asked) : IConnectionLifetimeNotificationFeature
+    {
+        public CancellationToken ConnectionClosedRequested { get; set; } = asked.Token;
+
+        public void RequestClose() => asked.Cancel();
+    }
 
     private sealed class HandmadeTransport(TaskCompletionSource aborted) : DefaultConnectionContext("by hand")
     {

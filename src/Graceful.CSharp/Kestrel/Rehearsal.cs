@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Graceful.Engine;
+using Graceful.FastCgi;
 using Graceful.Posix;
 using Graceful.Reporting;
 using Graceful.Sockets;
@@ -66,10 +67,11 @@ internal static class Rehearsal
         var transport = new TrackedListenerFactory(playhouse, engine, options, given: null, loggers);
         var settings = new KestrelServerOptions { ApplicationServices = services };
         settings.Listen(playhouse.EndPoint);
-        using var server = new KestrelServer(Options.Create(settings), transport, loggers);
+        var kestrel = new KestrelServer(Options.Create(settings), transport, loggers);
+        using var server = new ApplicationCapture(kestrel, new FastCgiServer(Options.Create(options), loggers));
         var application = new Play(busy, engine, services);
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
-        builder.Services.AddSingleton<ILoggerFactory>(loggers).AddSingleton<IHostLifetime, NoLifetime>().AddHostedService(host => new Cast(
+        builder.Services.AddSingleton<ILoggerFactory>(loggers).AddSingleton<IHostLifetime, SignalFreeLifetime>().AddHostedService(host => new Cast(
             server, application, new HostBinding(engine, signals, host.GetRequiredService<IHostApplicationLifetime>(), [transport], services, loggers)));
         var host = builder.Build();
         engine.HostStop.Register(host.Services.GetRequiredService<IHostApplicationLifetime>().StopApplication);
@@ -241,7 +243,7 @@ internal static class Rehearsal
         }
     }
 
-    private sealed class Cast(KestrelServer server, Play application, HostBinding binding) : HostedPart
+    private sealed class Cast(ApplicationCapture server, Play application, HostBinding binding) : HostedPart
     {
         public override Task StartAsync(CancellationToken cancellationToken) => server.StartAsync(application, cancellationToken);
 
@@ -250,13 +252,5 @@ internal static class Rehearsal
         public override Task StopAsync(CancellationToken cancellationToken) => server.StopAsync(cancellationToken);
 
         public override Task StoppedAsync(CancellationToken cancellationToken) => binding.StoppedAsync(cancellationToken);
-    }
-
-    /// <summary>Waits for nothing and hears no signals.</summary>
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

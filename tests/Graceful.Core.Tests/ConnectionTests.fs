@@ -245,7 +245,7 @@ let ``a request may be found on it exactly while one is in flight, whatever beca
     always (fun e -> Connection.holdsRequest e.To.Word = (inFlight e.To > 0 || phase e.To = Hijacked))
 
 [<Fact>]
-let ``it is closed untold from the close of one that nobody told until its transport is gone, but for the time of a request that was faster`` () =
+let ``it is closed untold from the close, unless it had its last response, until its transport is gone, but for the time of a request that was faster`` () =
     always (fun e ->
         let isUntold = Connection.isClosedUntold e.To.Word
         isUntold = (e.To.Model.Tenure = Closing && e.To.Model.InFlight = 0 && not e.To.Model.Last)

@@ -15,7 +15,7 @@ namespace Graceful.FastCgi;
 
 /// <summary>
 /// A connection of a web server's. It reads records while the application waits, so that an abort is heard; that the connection is gone is heard at
-/// any time. Requests are served one after the other: one that came whole by the reader itself until it first waits, as Kestrel does, and
+/// any time, unless its end is ours. Requests are served one after the other: one that came whole by the reader itself until it first waits, as Kestrel does, and
 /// one whose body still comes beside the reader.
 /// </summary>
 internal sealed class FastCgiConnection : IDisposable
@@ -170,6 +170,11 @@ internal sealed class FastCgiConnection : IDisposable
             return true;
         }
 
+        if (!_isClosing && _isCloseRequested && _expected == Expected.Request && isEmpty && !_isInRecord && _skip == 0)
+        {
+            return _last?.TryShut() ?? false;
+        }
+
         if (Environment.TickCount64 >= Volatile.Read(ref _deadline))
         {
             if (_expected == Expected.Variables && !_isClosing)
@@ -180,13 +185,7 @@ internal sealed class FastCgiConnection : IDisposable
             return false;
         }
 
-        if (_isClosing)
-        {
-            return _expected != Expected.Request;
-        }
-
-        var isBetweenRequests = _expected == Expected.Request && isEmpty && !_isInRecord && _skip == 0;
-        return !_isCloseRequested || !isBetweenRequests || (_last?.TryShut() ?? false);
+        return !_isClosing || _expected != Expected.Request;
     }
 
     /// <summary>Takes as much as makes sense already.</summary>
@@ -521,7 +520,7 @@ internal sealed class FastCgiConnection : IDisposable
     private async Task EndAsync()
     {
         // Where it was us who ended what comes, the web server still waits for what it asked for.
-        if (!(_expected == Expected.Request && _last is { IsShut: true }))
+        if (!(_expected == Expected.Request && _tracked?.Reader is { IsShut: true }))
         {
             if (_request.IsOnWire)
             {

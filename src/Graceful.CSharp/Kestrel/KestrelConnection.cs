@@ -59,7 +59,7 @@ internal sealed class KestrelConnection : TrackedConnection
     /// <summary>The socket it came by, where the transport has one.</summary>
     public Socket? Socket { get; }
 
-    /// <summary>Who reads for Kestrel, where its way in can be shut by itself.</summary>
+    /// <summary>What stands at the way in, where that can be shut by itself.</summary>
     public LastReader? Reader { get; set; }
 
     /// <summary>Whether it was closed without a word, nobody is at work on it, and it has one request after the other.</summary>

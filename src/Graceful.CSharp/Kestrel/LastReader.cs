@@ -16,35 +16,31 @@ namespace Graceful.Kestrel;
 internal sealed class LastReader : PipeReader
 #pragma warning restore CA1001
 {
-    private readonly PipeReader _pipe;
     private readonly KestrelConnection _connection;
     private readonly Socket _socket;
     private bool _hasBegun;
-    private bool _isAsked;
     private bool _isAllSeen;
     private ReadOnlySequence<byte>? _heldBack;
 
-    public LastReader(PipeReader pipe, KestrelConnection connection, Socket socket) => (_pipe, _connection, _socket) = (pipe, connection, socket);
+    public LastReader(PipeReader pipe, KestrelConnection connection, Socket socket) => (Pipe, _connection, _socket) = (pipe, connection, socket);
 
     /// <summary>What it reads from. Who knows by himself when he is between two requests reads that, and asks <see cref="TryShut"/> before he ends.</summary>
-    public PipeReader Pipe => _pipe;
+    public PipeReader Pipe { get; }
 
     /// <summary>Whether the end that is read is ours. The client may still wait for what he asked for.</summary>
     public bool IsShut { get; private set; }
 
-    /// <summary>Fires when the client is gone, or the connection reset: not where the end that is read is ours.</summary>
+    /// <summary>Fires when the client is gone, or the connection reset, and at its disposal: not where the end that is read is ours.</summary>
     public CancellationTokenSource Closed { get; } = new();
 
     /// <summary>Called between two requests, while nobody reads, by who is called to end.</summary>
-    /// <returns>True, once: there may be something to read, up to its end.</returns>
+    /// <returns>Whether there may be something to read, up to the end.</returns>
     public bool TryShut()
     {
-        if (_isAsked || !_connection.IsClosedUntold)
+        if (IsShut || !_connection.IsClosedUntold)
         {
-            return false;
+            return IsShut;
         }
-
-        _isAsked = true;
 
         // Of what waits there already more may be under way: its sender hears of the end by the answer.
         if (!SocketSilence.HasUnreadBytes(_socket))
@@ -61,19 +57,20 @@ internal sealed class LastReader : PipeReader
 
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
-        var reading = _pipe.ReadAsync(cancellationToken);
+        var reading = Pipe.ReadAsync(cancellationToken);
         if (!reading.IsCompletedSuccessfully)
         {
             return ReadOnAsync(reading, cancellationToken);
         }
 
         var read = reading.Result;
-        return IsShutAtCallToEnd(read) ? ReadOnAsync(_pipe.ReadAsync(cancellationToken), cancellationToken) : new(Seen(read));
+        return read.IsCanceled ? ReadOnAsync(new(read), cancellationToken) : new(Begun(read));
     }
 
+    /// <summary>Kestrel takes what is left of a request's body with it, after its response: the next one has not begun.</summary>
     public override bool TryRead(out ReadResult result)
     {
-        var isRead = _pipe.TryRead(out result);
+        var isRead = Pipe.TryRead(out result);
         if (isRead)
         {
             result = Seen(result);
@@ -92,20 +89,25 @@ internal sealed class LastReader : PipeReader
             _isAllSeen = buffer.Slice(examined).IsEmpty;
         }
 
-        _pipe.AdvanceTo(consumed, examined);
+        Pipe.AdvanceTo(consumed, examined);
     }
 
-    public override void CancelPendingRead() => _pipe.CancelPendingRead();
+    public override void CancelPendingRead() => Pipe.CancelPendingRead();
 
-    public override void Complete(Exception? exception = null) => _pipe.Complete(exception);
+    public override void Complete(Exception? exception = null) => Pipe.Complete(exception);
 
-    public override ValueTask CompleteAsync(Exception? exception = null) => _pipe.CompleteAsync(exception);
+    public override ValueTask CompleteAsync(Exception? exception = null) => Pipe.CompleteAsync(exception);
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<ReadResult> ReadOnAsync(ValueTask<ReadResult> reading, CancellationToken cancellationToken)
     {
         var read = await reading.ConfigureAwait(false);
-        return Seen(IsShutAtCallToEnd(read) ? await _pipe.ReadAsync(cancellationToken).ConfigureAwait(false) : read);
+        while (IsShutAtCallToEnd(read))
+        {
+            read = await Pipe.ReadAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        return Begun(read);
     }
 
     private bool IsShutAtCallToEnd(in ReadResult read)
@@ -115,8 +117,14 @@ internal sealed class LastReader : PipeReader
             return false;
         }
 
-        _pipe.AdvanceTo(read.Buffer.Start);
+        Pipe.AdvanceTo(read.Buffer.Start);
         return true;
+    }
+
+    private ReadResult Begun(in ReadResult read)
+    {
+        _hasBegun |= !read.Buffer.IsEmpty;
+        return Seen(read);
     }
 
     /// <summary>
@@ -125,13 +133,7 @@ internal sealed class LastReader : PipeReader
     /// </summary>
     private ReadResult Seen(in ReadResult read)
     {
-        if (read.Buffer.IsEmpty)
-        {
-            return read;
-        }
-
-        _hasBegun = true;
-        if (!IsShut || !read.IsCompleted || _isAllSeen)
+        if (!IsShut || !read.IsCompleted || _isAllSeen || read.Buffer.IsEmpty)
         {
             return read;
         }

@@ -71,7 +71,8 @@ internal static class Rehearsal
         using var server = new ApplicationCapture(kestrel, new FastCgiServer(Options.Create(options), loggers));
         var application = new Play(busy, engine, services);
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
-        builder.Services.AddSingleton<ILoggerFactory>(loggers).AddSingleton<IHostLifetime, SignalFreeLifetime>().AddHostedService(host => new Cast(
+        builder.Services.AddSingleton<ILoggerFactory>(loggers).AddSingleton<IHostLifetime, SignalFreeLifetime>();
+        builder.Services.AddHostedService(_ => new CertificateBinding(engine, Options.Create(options), services, loggers)).AddHostedService(host => new Cast(
             server, application, new HostBinding(engine, signals, host.GetRequiredService<IHostApplicationLifetime>(), [transport], services, loggers)));
         var host = builder.Build();
         engine.HostStop.Register(host.Services.GetRequiredService<IHostApplicationLifetime>().StopApplication);

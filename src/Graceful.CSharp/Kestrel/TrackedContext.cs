@@ -12,7 +12,7 @@ namespace Graceful.Kestrel;
 
 /// <summary>
 /// The transport's connection as Kestrel sees it: the same, but that its disposal is the end that the word waits for, and
-/// that its heartbeat passes by us, and over a Unix socket what is read as well. The features stay the transport's own, because requests look
+/// that its heartbeat passes by us, and over a Unix socket what is read of HTTP as well. The features stay the transport's own, because requests look
 /// things up in them.
 /// </summary>
 internal sealed class TrackedContext : ConnectionContext, IConnectionHeartbeatFeature

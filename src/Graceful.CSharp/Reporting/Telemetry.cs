@@ -46,7 +46,7 @@ internal sealed class Telemetry : HostedPart, IDisposable
 
     public override Task StartAsync(CancellationToken cancellationToken)
     {
-        _told = TellAsync();
+        _told = _engine.Exited.ContinueWith(TellAll, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         return Task.CompletedTask;
     }
 
@@ -56,19 +56,15 @@ internal sealed class Telemetry : HostedPart, IDisposable
 
     public void Dispose() => _activities.Dispose();
 
-    private async Task TellAsync()
+    /// <summary>Nothing, where nobody listens or the host was disposed without having been stopped.</summary>
+    private void TellAll(Task<ShutdownReport> exited)
     {
         try
         {
-            var report = await _engine.Exited.ConfigureAwait(false);
-            if (_duration.Enabled || _activities.HasListeners())
+            if (exited.IsCompletedSuccessfully && (_duration.Enabled || _activities.HasListeners()))
             {
-                Tell(report);
+                Tell(exited.Result);
             }
-        }
-        catch (OperationCanceledException) when (_engine.Exited.IsCanceled)
-        {
-            // The host was disposed without having been stopped.
         }
 #pragma warning disable CA1031 // Whoever listens is the user's code, and must not harm the host's stop.
         catch (Exception e)

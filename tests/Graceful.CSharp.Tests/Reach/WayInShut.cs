@@ -65,6 +65,7 @@ public sealed class WayInShut : IDisposable
     {
         var reading = Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask();
         await CallToEndAsync();
+        Reader.CancelPendingRead();
         Assert.False(reading.IsCompleted);
 
         await SendAsync("late"u8.ToArray());
@@ -109,12 +110,14 @@ public sealed class WayInShut : IDisposable
     }
 
     [Fact]
-    public async Task What_waits_in_the_socket_is_read_first_and_whoever_calls_again_wakes_the_reader()
+    public async Task What_waits_in_the_socket_is_read_first_and_in_a_request_the_reader_is_only_woken()
     {
         _client.Send("x"u8);
         Close();
+        Reader.CancelPendingRead();
         var reading = Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask();
         Reader.CancelPendingRead();
+        Assert.False(reading.IsCompleted);
         await SendAsync("late"u8.ToArray());
         var read = await reading.Soon();
         Assert.Equal("late", Encoding.ASCII.GetString(read.Buffer));
@@ -158,22 +161,73 @@ public sealed class WayInShut : IDisposable
         await MustHaveEndedAsync();
     }
 
-    [Fact]
-    public async Task A_FastCGI_request_that_has_begun_to_come_gets_its_rest()
+    /// <param name="isPadded">Whether something else comes before the request, and is itself cut.</param>
+    /// <param name="sent">How many bytes have come before the close.</param>
+    [Theory]
+    [InlineData(false, 5)]
+    [InlineData(false, 8)]
+    [InlineData(false, 16)]
+    [InlineData(true, 11)]
+    public async Task A_FastCGI_request_that_has_begun_to_come_gets_its_rest(bool isPadded, int sent)
     {
         var application = new Patient();
         using var connection = SpeakFastCgi(application);
         var running = connection.RunAsync();
-        var request = RawFastCgiClient.Request(RawFastCgiClient.Variables("GET", "/"));
-        await SendAsync(request.AsMemory(0, RawFastCgiClient.BeginRecord().Length));
+        byte[] before = isPadded ? RawFastCgiClient.Record(RawFastCgiClient.GetValues, 0, default, padding: 8) : [];
+        byte[] request = [.. before, .. RawFastCgiClient.Request(RawFastCgiClient.Variables("GET", "/"))];
+        await SendAsync(request.AsMemory(0, sent));
         await Limits.Until(() => _reader.Waits, "the rest is waited for");
         Close();
         Assert.True(CanSend());
-        await SendAsync(request.AsMemory(RawFastCgiClient.BeginRecord().Length));
+        await SendAsync(request.AsMemory(sent));
         _ = await application.Begun.Soon("The request");
         application.Go();
         await running.Soon("The end of the connection");
         await MustHaveEndedAsync();
+    }
+
+    [Fact]
+    public async Task A_FastCGI_request_that_waits_in_the_socket_is_answered()
+    {
+        var application = new Patient();
+        using var connection = SpeakFastCgi(application);
+        var running = connection.RunAsync();
+        _client.Send("x"u8);
+        Close();
+        Assert.True(CanSend());
+        await SendAsync(RawFastCgiClient.Request(RawFastCgiClient.Variables("GET", "/")));
+        _ = await application.Begun.Soon("The request");
+        application.Go();
+        await running.Soon("The end of the connection");
+        await MustHaveEndedAsync();
+    }
+
+    [Fact]
+    public async Task A_FastCGI_connection_that_is_called_to_end_while_it_is_not_reading_still_answers_what_came_before()
+    {
+        var application = new Patient(() => Close());
+        using var connection = SpeakFastCgi(application);
+        var running = connection.RunAsync();
+        application.Go();
+
+        // The call is heard twice: by the reader's own look behind the request, and by the next read.
+        await SendAsync(RawFastCgiClient.Request(RawFastCgiClient.Variables("GET", "/")));
+        await MustBeShutAsync();
+        await SendAsync(RawFastCgiClient.Request(RawFastCgiClient.Variables("GET", "/")));
+        await EndInputAsync();
+        await running.Soon("The end of the connection");
+        Assert.Equal(2, application.Ended);
+    }
+
+    [Fact]
+    public async Task A_body_that_nobody_read_does_not_keep_the_way_in_open()
+    {
+        using var server = await StartKestrelAsync();
+        await SendAsync("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nfoo"u8.ToArray());
+        await MustHaveAnsweredAsync("unread");
+        await Limits.Until(() => ConnectionModule.phase(_connection.Now).IsIdle && _reader.Waits, "the next request is waited for");
+        Close();
+        await MustBeShutAsync();
     }
 
     [Fact]
@@ -403,7 +457,7 @@ public sealed class WayInShut : IDisposable
         public ValueTask DisposeAsync() => default;
     }
 
-    /// <summary>Says how long a body was.</summary>
+    /// <summary>Says how long a body was that was posted.</summary>
     private sealed class Counting(KestrelConnection connection) : IHttpApplication<HttpContext>
     {
         public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
@@ -411,6 +465,12 @@ public sealed class WayInShut : IDisposable
         public async Task ProcessRequestAsync(HttpContext context)
         {
             connection.Begin(context);
+            if (!HttpMethods.IsPost(context.Request.Method))
+            {
+                await context.Response.WriteAsync("unread");
+                return;
+            }
+
             using var all = new MemoryStream();
             await context.Request.Body.CopyToAsync(all);
             await context.Response.WriteAsync($"{all.Length} bytes");
@@ -422,12 +482,15 @@ public sealed class WayInShut : IDisposable
     }
 
     /// <summary>Answers when it is told to.</summary>
-    private sealed class Patient : IHttpApplication<IFeatureCollection>
+    private sealed class Patient(Action? ended = null) : IHttpApplication<IFeatureCollection>
     {
         private readonly TaskCompletionSource<IHttpRequestLifetimeFeature> _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly TaskCompletionSource _go = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public Task<IHttpRequestLifetimeFeature> Begun => _begun.Task;
+
+        /// <summary>How many requests have ended.</summary>
+        public int Ended { get; private set; }
 
         public void Go() => _go.SetResult();
 
@@ -435,12 +498,14 @@ public sealed class WayInShut : IDisposable
 
         public Task ProcessRequestAsync(IFeatureCollection context)
         {
-            _begun.SetResult(context.GetRequiredFeature<IHttpRequestLifetimeFeature>());
+            _begun.TrySetResult(context.GetRequiredFeature<IHttpRequestLifetimeFeature>());
             return _go.Task;
         }
 
         public void DisposeContext(IFeatureCollection context, Exception? exception)
         {
+            Ended++;
+            ended?.Invoke();
         }
     }
 }

@@ -20,7 +20,7 @@ internal sealed class Application<TContext>(IHttpApplication<TContext> applicati
 {
     public override async Task<IFeatureCollection> RunAsync(FastCgiRequest request, IFeatureCollection? before)
     {
-        var features = new RequestFeatures(request.Own);
+        var features = new RequestFeatures(request);
         if (before is RequestFeatures former)
         {
             features.HostContext = former.HostContext;
@@ -66,9 +66,39 @@ internal sealed class Application<TContext>(IHttpApplication<TContext> applicati
         return features;
     }
 
-    /// <summary>Where the host keeps what it makes for a request, to use it for the next one.</summary>
-    private sealed class RequestFeatures(IFeatureCollection own) : FeatureCollection(own), IHostContextContainer<TContext>
+    /// <summary>
+    /// Where the host keeps what it makes for a request, to use it for the next one. As long as nobody has replaced a feature of the request's own, those
+    /// are looked up nowhere: there are a dozen such calls in a request.
+    /// </summary>
+    private sealed class RequestFeatures(FastCgiRequest request) : FeatureCollection(request.Own), IFeatureCollection, IHostContextContainer<TContext>
     {
+        private bool _isReplaced;
+
         public TContext? HostContext { get; set; }
+
+        object? IFeatureCollection.this[Type key]
+        {
+            get => base[key];
+            set
+            {
+                _isReplaced |= FastCgiRequest.OwnFeatures.Contains(key);
+                base[key] = value;
+            }
+        }
+
+        TFeature? IFeatureCollection.Get<TFeature>()
+            where TFeature : default => Own<TFeature>.Is && !_isReplaced ? (TFeature)(object)request : base.Get<TFeature>();
+
+        void IFeatureCollection.Set<TFeature>(TFeature? instance)
+            where TFeature : default
+        {
+            _isReplaced |= Own<TFeature>.Is;
+            base.Set(instance);
+        }
+
+        private static class Own<TFeature>
+        {
+            public static readonly bool Is = FastCgiRequest.OwnFeatures.Contains(typeof(TFeature));
+        }
     }
 }

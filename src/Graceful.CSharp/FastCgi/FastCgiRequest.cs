@@ -56,19 +56,16 @@ internal sealed class FastCgiRequest :
         _writer = new ResponseWriter(this, output);
         _responseStream = new ResponseStream(this, _writer);
         _own = new FeatureCollection(connection.Transport.Features);
-        _own.Set<IHttpRequestFeature>(this);
-        _own.Set<IHttpResponseFeature>(this);
-        _own.Set<IHttpResponseBodyFeature>(this);
-        _own.Set<IHttpRequestLifetimeFeature>(this);
-        _own.Set<IHttpRequestIdentifierFeature>(this);
-        _own.Set<IHttpConnectionFeature>(this);
-        _own.Set<IHttpRequestBodyDetectionFeature>(this);
-        _own.Set<IHttpMaxRequestBodySizeFeature>(this);
-        _own.Set<IHttpBodyControlFeature>(this);
-        _own.Set<IRequestBodyPipeFeature>(this);
-        _own.Set<IServerVariablesFeature>(this);
+        foreach (var feature in OwnFeatures)
+        {
+            _own[feature] = this;
+        }
+
         ((IHttpRequestFeature)this).Headers = _map.Headers;
     }
+
+    /// <summary>The features that it is itself.</summary>
+    public static IReadOnlySet<Type> OwnFeatures { get; } = typeof(FastCgiRequest).GetInterfaces().Where(static one => one != typeof(IDisposable)).ToHashSet();
 
     /// <summary>What the application finds when it has set nothing itself.</summary>
     public IFeatureCollection Own => _own;

@@ -208,6 +208,36 @@ public sealed class Requests
         Assert.Equal(10, (await client.ReadAsync()).Body.Length);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_feature_that_the_application_replaces_is_replaced_until_the_request_has_ended(bool byType)
+    {
+        var mine = new HttpRequestIdentifierFeature { TraceIdentifier = "mine" };
+        await using var app = await StartAsync(map: more => more.MapGet("/replaced", (HttpContext context) =>
+        {
+            var features = context.Features;
+            var own = features.GetRequiredFeature<IHttpRequestIdentifierFeature>();
+            Assert.NotSame(mine, own);
+            Assert.Null(features.Get<IDisposable>());
+            if (byType)
+            {
+                features[typeof(IHttpRequestIdentifierFeature)] = mine;
+            }
+            else
+            {
+                features.Set<IHttpRequestIdentifierFeature>(mine);
+            }
+
+            Assert.Equal((mine, mine), (features.Get<IHttpRequestIdentifierFeature>(), features[typeof(IHttpRequestIdentifierFeature)]));
+            Assert.Same(own, features.Get<IHttpRequestFeature>());
+            return context.TraceIdentifier;
+        }));
+        using var client = await RawFastCgiClient.ConnectAsync(app.Port);
+        Assert.Equal("mine", (await client.GetAsync("/replaced")).Text);
+        Assert.Equal("mine", (await client.GetAsync("/replaced")).Text);
+    }
+
     private static Task<TestApp> StartAsync(Action<WebApplication>? map = null) => Responses.StartAsync(map: app =>
     {
         app.MapMethods("/say/{**rest}", ["GET", "POST"], (Delegate)SayAsync);

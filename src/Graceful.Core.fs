@@ -716,8 +716,8 @@ module Connection =
     let holdsRequest (Connection w) = w >= One || w &&& Tenure = Upgraded
 
     /// Whether it was closed without a word to its client, and nobody is at work on it: a request that comes now is too late. Where the way in
-    /// can be shut by itself it is shut then, so that he hears of that as he sends; what came before is served. Whoever was told sends no more, and behind a
-    /// response that was under way at the close nothing more is read.
+    /// can be shut by itself it is shut then, so that he hears of that as he sends; what came before is served. Whoever was told sends no more, and
+    /// behind a response that was under way at the close nothing more is read.
     let isClosedUntold (Connection w) = w &&& (Tenure ||| Last) = Closing && w < One
 
     /// Whether bytes that come are worked on. From one that we closed they are dropped, for nobody would wait for the work.

@@ -15,8 +15,8 @@ namespace Graceful.FastCgi;
 
 /// <summary>
 /// A connection of a web server's. It reads records while the application waits, so that an abort is heard; that the connection is gone is heard at
-/// any time, unless its end is ours. Requests are served one after the other: one that came whole by the reader itself until it first waits, as Kestrel does, and
-/// one whose body still comes beside the reader.
+/// any time, unless its end is ours. Requests are served one after the other: one that came whole by the reader itself until it first waits, as
+/// Kestrel does, and one whose body still comes beside the reader.
 /// </summary>
 internal sealed class FastCgiConnection : IDisposable
 {

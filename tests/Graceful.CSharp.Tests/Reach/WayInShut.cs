@@ -156,9 +156,7 @@ public sealed class WayInShut : IDisposable
         var lifetime = await application.Begun.Soon("The request");
         Assert.False(running.IsCompleted);
         Assert.False(lifetime.RequestAborted.IsCancellationRequested);
-        application.Go();
-        await running.Soon("The end of the connection");
-        await MustHaveEndedAsync();
+        await MustAnswerAsync(application, running);
     }
 
     /// <param name="isPadded">Whether something else comes before the request, and is itself cut.</param>
@@ -180,10 +178,7 @@ public sealed class WayInShut : IDisposable
         Close();
         Assert.True(CanSend());
         await SendAsync(request.AsMemory(sent));
-        _ = await application.Begun.Soon("The request");
-        application.Go();
-        await running.Soon("The end of the connection");
-        await MustHaveEndedAsync();
+        await MustAnswerAsync(application, running);
     }
 
     [Fact]
@@ -196,10 +191,7 @@ public sealed class WayInShut : IDisposable
         Close();
         Assert.True(CanSend());
         await SendAsync(RawFastCgiClient.Request(RawFastCgiClient.Variables("GET", "/")));
-        _ = await application.Begun.Soon("The request");
-        application.Go();
-        await running.Soon("The end of the connection");
-        await MustHaveEndedAsync();
+        await MustAnswerAsync(application, running);
     }
 
     [Fact]
@@ -225,7 +217,7 @@ public sealed class WayInShut : IDisposable
         using var server = await StartKestrelAsync();
         await SendAsync("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nfoo"u8.ToArray());
         await MustHaveAnsweredAsync("unread");
-        await Limits.Until(() => ConnectionModule.phase(_connection.Now).IsIdle && _reader.Waits, "the next request is waited for");
+        await MustAwaitTheNextAsync();
         Close();
         await MustBeShutAsync();
     }
@@ -318,9 +310,12 @@ public sealed class WayInShut : IDisposable
         await server.StartAsync(new Counting(_connection), TestContext.Current.CancellationToken);
         await SendAsync("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nfoo"u8.ToArray());
         await MustHaveAnsweredAsync("3 bytes");
-        await Limits.Until(() => ConnectionModule.phase(_connection.Now).IsIdle && _reader.Waits, "the next request is waited for");
+        await MustAwaitTheNextAsync();
         return server;
     }
+
+    private Task MustAwaitTheNextAsync() =>
+        Limits.Until(() => ConnectionModule.phase(_connection.Now).IsIdle && _reader.Waits, "the next request is waited for");
 
     private async Task SendAsync(ReadOnlyMemory<byte> bytes) => await _input.Writer.WriteAsync(bytes, TestContext.Current.CancellationToken);
 
@@ -336,8 +331,11 @@ public sealed class WayInShut : IDisposable
         }
     }
 
-    private async Task MustHaveEndedAsync()
+    private async Task MustAnswerAsync(Patient application, Task running)
     {
+        _ = await application.Begun.Soon("The request");
+        application.Go();
+        await running.Soon("The end of the connection");
         var answer = (await _output.Reader.ReadAsync(TestContext.Current.CancellationToken)).Buffer;
         var end = BuffersExtensions.ToArray(answer.Slice(answer.Length - 16));
         Assert.Equal((RawFastCgiClient.End, 0), (end[1], end[12]));
